@@ -8,6 +8,16 @@ time limit in seconds (emulated machines are slow: a bench may scale it).
 from dataclasses import dataclass, field
 
 
+def parse_size(size):
+    """Bytes of a size like 512, "64K", "64M" or "2G"."""
+    if isinstance(size, int):
+        return size
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    if size[-1:].upper() in units:
+        return int(size[:-1]) * units[size[-1].upper()]
+    return int(size)
+
+
 class CaseFailed(Exception):
     """An expectation of the case did not hold; the text says which and what was seen."""
 
@@ -143,6 +153,19 @@ class Env:
 
     host: Host
     backend: Backend
+    notes: dict  # figures to print on the result line and keep in the JSON results
+    allowed: list  # patterns of log lines that this case provokes on purpose
+
+    def note(self, key, value):
+        """Record a figure; it stands on the result line."""
+        self.notes[key] = value
+
+    def allow_log(self, pattern):
+        """Log lines that match this regular expression are expected in this case."""
+        self.allowed.append(pattern)
+
+    def abort(self):
+        """Called from another thread when time is up: make every call in progress fail."""
 
     def image(self, size, name=None, content=None) -> Image:
         """A new sparse raw image; size like "64M". content: bytes written at its start."""
@@ -162,3 +185,33 @@ class Env:
 
     def skip(self, why):
         raise CaseSkipped(why)
+
+
+class Bench:
+    """What runs the cases: tests/<name>/bench.py defines a class Bench with this interface."""
+
+    name: str
+    parallel = 1  # cases at a time
+    time_scale = 1.0  # of the limit that a case gives for itself
+
+    def __init__(self, options):
+        """@options: the parsed command line of tests/run."""
+        self.options = options
+
+    def variants(self, case):
+        """How often and as what a case runs, e.g. ["pv", "pvh"]; "" adds nothing to its name."""
+        raise NotImplementedError
+
+    def start(self, cases):
+        """Once, before the first case: build, boot. CaseSkipped or CaseFailed hits all cases."""
+
+    def open(self, case, variant, logs):
+        """An Env for one run; @logs is a Path for its logs (the bench makes it)."""
+        raise NotImplementedError
+
+    def close(self, env, failed):
+        """Undo all that the case did; returns complaints found in the logs, as text lines."""
+        raise NotImplementedError
+
+    def stop(self):
+        """Once, after the last case, also when start() failed."""

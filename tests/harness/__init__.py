@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds test cases, runs them on a bench and reports; see README.md."""
+
+from .bench import (
+    Backend,
+    CaseFailed,
+    CaseSkipped,
+    Disk,
+    Env,
+    Guest,
+    Host,
+    Image,
+    Result,
+    parse_size,
+)
+from .cases import case
+
+__all__ = [
+    "Backend",
+    "CaseFailed",
+    "CaseSkipped",
+    "Disk",
+    "Env",
+    "Guest",
+    "Host",
+    "Image",
+    "Result",
+    "case",
+    "parse_size",
+]
