@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs that images carry: labd, busybox, and dynamic ones with their libraries."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from .cache import cached, file_hash, run, tree_hash
+
+LABD_SOURCE = Path(__file__).resolve().parents[1] / "labd"
+BUSYBOX = Path("/bin/busybox")
+
+
+def labd():
+    """labd, static: the same file runs in dom0 and in every guest."""
+
+    def build(out):
+        run(
+            "gcc", "-std=c11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-Werror", "-static",
+            "-o", out / "labd", *sorted(LABD_SOURCE.glob("*.c")),
+        )  # fmt: skip
+
+    return cached("labd", tree_hash(LABD_SOURCE, {".c", ".h"}), build) / "labd"
+
+
+def busybox_applets():
+    """Names of the applets, without busybox itself."""
+    if not BUSYBOX.exists():
+        raise RuntimeError("install busybox-static")
+    listed = subprocess.run(
+        [BUSYBOX, "--list"], stdout=subprocess.PIPE, text=True, check=True, timeout=30
+    )
+    return [name for name in listed.stdout.split() if name != "busybox"]
+
+
+def libraries(program):
+    """The shared libraries that a program loads, the dynamic linker included."""
+    listed = run("ldd", program, timeout=30)
+    return sorted({Path(p) for p in re.findall(r"(/\S+) \(0x", listed)})
+
+
+def fio():
+    """A directory with fio and its libraries, small enough for an initramfs.
+
+    Debian's fio needs 40 MB of Ceph, Gluster and RDMA libraries that no test
+    uses. Here they are replaced by one library whose functions abort.
+    """
+    program = Path(shutil.which("fio") or "/usr/bin/fio")
+    if not program.exists():
+        raise RuntimeError("install fio")
+    return cached("fio", {"fio": file_hash(program), "v": 1}, lambda out: _build_fio(program, out))
+
+
+_REAL = ("libc.", "libm.", "libz.", "libaio.", "libnuma.", "ld-linux")
+
+
+def _build_fio(program, out):
+    needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program))
+    stubs, versions = set(), {}
+    for symbol in re.findall(r"^\s+U (\S+)$", run("nm", "-D", "--undefined-only", program), re.M):
+        name, _, version = symbol.partition("@")
+        if re.match(r"GLIBC|LIBAIO|libnuma", version):
+            continue
+        if not version and not re.match(r"rados_|rbd_", name):
+            continue
+        stubs.add(name)
+        if version:
+            versions.setdefault(version, []).append(name)
+    source = "#include <stdlib.h>\n" + "".join(
+        f"void {name}(void);\nvoid {name}(void)\n{{\n\tabort();\n}}\n" for name in sorted(stubs)
+    )
+    script = "".join(
+        f"{version} {{ {'; '.join(sorted(names))}; }};\n" for version, names in versions.items()
+    )
+    (out / "stub.c").write_text(source)
+    (out / "stub.map").write_text(script)
+    run(
+        "gcc", "-shared", "-fPIC", "-Os", "-fno-builtin", f"-Wl,--version-script={out}/stub.map",
+        "-o", out / "stub.so", out / "stub.c",
+    )  # fmt: skip
+    shutil.copy(program, out / "fio")
+    for soname in needed:
+        if not soname.startswith(_REAL):
+            shutil.copy(out / "stub.so", out / soname)
+    for library in libraries(program):
+        if library.name.startswith(_REAL) and library.name in needed + ["ld-linux-x86-64.so.2"]:
+            shutil.copy(library, out / library.name)
+    for leftover in ("stub.c", "stub.map", "stub.so"):
+        (out / leftover).unlink()
+    run(out / "ld-linux-x86-64.so.2", "--library-path", out, out / "fio", "--version", timeout=30)
