@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* xenpv-agent: tell the Xen host what this guest runs and how its shutdown goes. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/xs.h"
+#include "publish.h"
+#include "stamp.h"
+
+/* The last act of a shutdown waits no longer than this for xenstore, in seconds. */
+#define STOPPED_LIMIT 10
+
+enum mode {
+	MODE_RUN,
+	MODE_ONCE,
+	MODE_JSON,
+	MODE_STOPPED,
+};
+
+static void usage(FILE *file)
+{
+	fputs("Usage: xenpv-agent [--once | --json | --stopped] [--verbose]\n"
+	      "\n"
+	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
+	      "\n"
+	      "      --once     write the report to xenstore once and exit\n"
+	      "      --json     print the report and touch no xenstore\n"
+	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
+	      "  -v, --verbose  log more\n"
+	      "  -h, --help     print this and exit\n"
+	      "  -V, --version  print the version and exit\n",
+	      file);
+}
+
+static int run_json(void)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	const struct shutdown running = { 0 };
+	int r;
+
+	r = agent_facts(&report);
+	if (r >= 0)
+		r = shutdown_report(&running, &report);
+	if (r >= 0)
+		r = agent_mark_updated(&report);
+	if (r >= 0)
+		r = report_print_json(&report, stdout);
+	if (r < 0)
+		log_error(r, "cannot print the report: %m");
+	return r;
+}
+
+static int publish_once(const struct report *report)
+{
+	_cleanup_(xsc_closep) struct xs_conn *xs = NULL;
+	struct publisher publisher = { 0 };
+	int r;
+
+	r = xsc_open(NULL, &xs);
+	if (r < 0) {
+		log_error(r, "cannot connect to xenstore: %m; is this a Xen guest, and may "
+			     "/dev/xen/xenbus be opened?");
+		return r;
+	}
+	publisher.xs = xs;
+	r = publish(&publisher, report);
+	if (r < 0)
+		log_error(r, "lost the connection to xenstore: %m");
+	return r;
+}
+
+/* Says nothing of shutdowns: nobody stays to follow one. */
+static int run_once(void)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r;
+
+	r = agent_facts(&report);
+	if (r >= 0)
+		r = agent_mark_updated(&report);
+	if (r < 0) {
+		log_error(r, "cannot gather the report: %m");
+		return r;
+	}
+	return publish_once(&report);
+}
+
+static int run_stopped(void)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	uint64_t since, taken;
+	bool known;
+	int r;
+
+	/* Nothing is left to stop us but this. */
+	alarm(STOPPED_LIMIT);
+	r = stamp_load(&since);
+	if (r < 0)
+		log_warning(r, "it is not known when the shutdown began: %m");
+	known = r >= 0;
+	taken = known ? stamp_now() - since : 0;
+	r = shutdown_report_stopped(known ? &taken : NULL, &report);
+	if (r < 0) {
+		log_error(r, "cannot gather the report: %m");
+		return r;
+	}
+	return publish_once(&report);
+}
+
+/* Choose @chosen in *mode; false if another mode was chosen before. */
+static bool choose(enum mode *mode, enum mode chosen)
+{
+	if (*mode != MODE_RUN && *mode != chosen)
+		return false;
+	*mode = chosen;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	enum {
+		OPT_ONCE = 256,
+		OPT_JSON,
+		OPT_STOPPED
+	};
+	static const struct option options[] = {
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "stopped", no_argument, NULL, OPT_STOPPED },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	static int (*const run[])(void) = {
+		[MODE_RUN] = agent_run,
+		[MODE_ONCE] = run_once,
+		[MODE_JSON] = run_json,
+		[MODE_STOPPED] = run_stopped,
+	};
+	enum mode mode = MODE_RUN;
+	bool ok = true;
+	int c;
+
+	log_open("xenpv-agent", LOG_INFO);
+	while ((c = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_ONCE:
+			ok = ok && choose(&mode, MODE_ONCE);
+			break;
+		case OPT_JSON:
+			ok = ok && choose(&mode, MODE_JSON);
+			break;
+		case OPT_STOPPED:
+			ok = ok && choose(&mode, MODE_STOPPED);
+			break;
+		case 'v':
+			log_set_max_priority(LOG_DEBUG);
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("xenpv-agent " XENPV_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			return EX_USAGE;
+		}
+	}
+	if (!ok) {
+		fputs("xenpv-agent: --once, --json and --stopped exclude each other\n", stderr);
+		return EX_USAGE;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
+		return EX_USAGE;
+	}
+	return run[mode]() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
