@@ -31,7 +31,8 @@ struct agent {
 	struct xs_conn *xs;
 	struct publisher publisher;
 	struct xs_watch *domid_watch;
-	uint32_t domid; /* as last reported */
+	bool domid_watched; /* the watch has fired for being set */
+	uint32_t domid;     /* as last reported */
 	sd_event_source *hostname;
 	sd_event_source *unit_timer;
 
@@ -156,6 +157,20 @@ static bool same_unit(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static int publish_unit(struct agent *agent)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r;
+
+	r = note_shutdown(agent);
+	if (r < 0)
+		return r;
+	r = report_add(&report, SHUTDOWN_PATH_UNIT, agent->unit);
+	if (r < 0)
+		return r;
+	return publish(&agent->publisher, &report);
+}
+
 static int on_unit_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct agent *agent = userdata;
@@ -163,7 +178,7 @@ static int on_unit_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	if (!same_unit(agent->unit, shutdown_unit(&agent->shutdown)))
-		end_on_error(agent, publish_shutdown(agent));
+		end_on_error(agent, publish_unit(agent));
 	return 0;
 }
 
@@ -205,6 +220,10 @@ static void on_domid(void *userdata, const char *path)
 	int r;
 
 	(void)path;
+	if (!agent->domid_watched) {
+		agent->domid_watched = true;
+		return;
+	}
 	r = xsc_own_domid(agent->xs, &domid);
 	if (r < 0) {
 		if (xsc_is_fatal(r))
@@ -292,7 +311,7 @@ static int watch_signals(struct agent *agent)
 	return sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
 }
 
-static int agent_start(struct agent *agent)
+static int agent_start(struct agent *agent, const char *manager_address, const char *bus_address)
 {
 	int r;
 
@@ -334,12 +353,12 @@ static int agent_start(struct agent *agent)
 	r = watch_hostname(agent);
 	if (r < 0)
 		log_info("changes of the host name will not be noticed: %s", strerror(-r));
-	r = manager_new(agent->event, MANAGER_ADDRESS, &agent->shutdown, on_shutdown_changed, agent,
+	r = manager_new(agent->event, manager_address, &agent->shutdown, on_shutdown_changed, agent,
 			&agent->manager);
 	if (r < 0)
 		return r;
-	return logind_new(agent->event, LOGIND_BUS_ADDRESS, &agent->shutdown, on_shutdown_changed,
-			  agent, &agent->logind);
+	return logind_new(agent->event, bus_address, &agent->shutdown, on_shutdown_changed, agent,
+			  &agent->logind);
 }
 
 /*
@@ -372,12 +391,12 @@ static void agent_stop(struct agent *agent)
 	free(agent->unit);
 }
 
-int agent_run(void)
+int agent_run(const char *manager_address, const char *bus_address)
 {
 	struct agent agent = { 0 };
 	int r;
 
-	r = agent_start(&agent);
+	r = agent_start(&agent, manager_address, bus_address);
 	if (r < 0) {
 		log_error(r, "cannot start: %m");
 		goto out;

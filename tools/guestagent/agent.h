@@ -17,8 +17,10 @@ int agent_mark_updated(struct report *report);
 
 /*
  * agent_run - report, then follow shutdowns and resumes until SIGTERM or SIGINT
+ * @manager_address: of systemd, MANAGER_ADDRESS
+ * @bus_address: of the message bus, LOGIND_BUS_ADDRESS
  *
  * SIGHUP reports anew. Returns 0, or a negative errno after logging it: the connection
  * to xenstore could not be made or was lost, or memory ran out.
  */
-int agent_run(void);
+int agent_run(const char *manager_address, const char *bus_address);

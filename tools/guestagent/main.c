@@ -13,6 +13,8 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/xs.h"
+#include "logind.h"
+#include "manager.h"
 #include "publish.h"
 #include "stamp.h"
 
@@ -39,6 +41,11 @@ static void usage(FILE *file)
 	      "  -h, --help     print this and exit\n"
 	      "  -V, --version  print the version and exit\n",
 	      file);
+}
+
+static int run(void)
+{
+	return agent_run(MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
 }
 
 static int run_json(void)
@@ -141,8 +148,8 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	static int (*const run[])(void) = {
-		[MODE_RUN] = agent_run,
+	static int (*const runs[])(void) = {
+		[MODE_RUN] = run,
 		[MODE_ONCE] = run_once,
 		[MODE_JSON] = run_json,
 		[MODE_STOPPED] = run_stopped,
@@ -184,5 +191,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
 		return EX_USAGE;
 	}
-	return run[mode]() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return runs[mode]() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

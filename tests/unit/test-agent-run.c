@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The whole agent, on its own event loop, against a xenstore in memory (the xsc_*
+ * functions are replaced at link time) and stand-ins for systemd and logind. A test is a
+ * list of steps: await something, then do something; the last ends the agent.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "agent-peers.h"
+#include "agent.h"
+#include "lib/cleanup.h"
+#include "lib/xs.h"
+#include "stamp.h"
+
+#define NODES_MAX  64
+#define LIMIT_USEC ((uint64_t)20 * 1000000)
+
+#define STATE      SHUTDOWN_PATH_STATE
+#define UNIT       SHUTDOWN_PATH_UNIT
+#define SECONDS    SHUTDOWN_PATH_SECONDS
+#define UPDATED    "data/updated"
+#define MINORVER   "data/os_minorver"
+
+struct step {
+	bool (*await)(void);
+	void (*act)(void);
+};
+
+static struct {
+	/* the xenstore */
+	struct {
+		char path[80];
+		char value[200];
+	} nodes[NODES_MAX];
+	size_t n_nodes;
+	uint32_t domid;
+	int refuse;    /* negative errno for every change, or 0 */
+	int writes;    /* changes asked for, refused ones included */
+	char last[80]; /* the path changed last */
+	xsc_watch_fn watch;
+	void *watch_data;
+
+	/* the test */
+	char dir[40];
+	char manager_path[80];
+	char bus_path[80];
+	struct peer *manager;
+	struct peer *bus;
+	sd_event *event;
+	sd_event_source *post, *kick, *limit;
+	const struct step *step;
+	bool late;
+} t;
+
+static const char *node(const char *path)
+{
+	for (size_t i = 0; i < t.n_nodes; i++)
+		if (strcmp(t.nodes[i].path, path) == 0)
+			return t.nodes[i].value;
+	return NULL;
+}
+
+static bool node_is(const char *path, const char *value)
+{
+	const char *is = node(path);
+
+	return value ? is && strcmp(is, value) == 0 : !is;
+}
+
+static void set_node(const char *path, const char *value)
+{
+	size_t i;
+
+	for (i = 0; i < t.n_nodes && strcmp(t.nodes[i].path, path) != 0;)
+		i++;
+	assert_true(i < NODES_MAX);
+	snprintf(t.nodes[i].path, sizeof(t.nodes[i].path), "%s", path);
+	snprintf(t.nodes[i].value, sizeof(t.nodes[i].value), "%s", value);
+	if (i == t.n_nodes)
+		t.n_nodes++;
+}
+
+static void remove_node(const char *path)
+{
+	size_t length = strlen(path);
+
+	for (size_t i = 0; i < t.n_nodes;) {
+		const char *p = t.nodes[i].path;
+
+		if (strncmp(p, path, length) == 0 && (!p[length] || p[length] == '/'))
+			t.nodes[i] = t.nodes[--t.n_nodes];
+		else
+			i++;
+	}
+}
+
+/* One step after the other, as far as their conditions hold. */
+static int on_post(sd_event_source *source, void *userdata)
+{
+	int enabled;
+
+	(void)source;
+	(void)userdata;
+	if (sd_event_source_get_enabled(t.kick, &enabled) > 0)
+		return 0; /* still starting */
+	while (t.step->await && t.step->await()) {
+		const struct step *step = t.step++;
+
+		step->act();
+	}
+	return 0;
+}
+
+static int on_kick(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	(void)userdata;
+	/* As xenstored does: a watch fires once for being set. */
+	t.watch(t.watch_data, "domid");
+	return 0;
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	t.late = true;
+	return sd_event_exit(t.event, 0);
+}
+
+int __wrap_xsc_open(sd_event *event, struct xs_conn **ret);
+int __wrap_xsc_open(sd_event *event, struct xs_conn **ret)
+{
+	t.event = event;
+	assert_true(sd_event_add_post(event, &t.post, on_post, NULL) >= 0);
+	assert_true(sd_event_add_defer(event, &t.kick, on_kick, NULL) >= 0);
+	assert_true(sd_event_add_time_relative(event, &t.limit, CLOCK_MONOTONIC, LIMIT_USEC, 0,
+					       on_limit, NULL) >= 0);
+	*ret = (struct xs_conn *)&t;
+	return 0;
+}
+
+void __wrap_xsc_close(struct xs_conn *xs);
+void __wrap_xsc_close(struct xs_conn *xs)
+{
+	if (!xs)
+		return;
+	peer_free(t.manager);
+	peer_free(t.bus);
+	t.manager = t.bus = NULL;
+	t.post = sd_event_source_disable_unref(t.post);
+	t.kick = sd_event_source_disable_unref(t.kick);
+	t.limit = sd_event_source_disable_unref(t.limit);
+}
+
+int __wrap_xsc_watch(struct xs_conn *xs, const char *path, xsc_watch_fn fn, void *userdata,
+		     struct xs_watch **ret);
+int __wrap_xsc_watch(struct xs_conn *xs, const char *path, xsc_watch_fn fn, void *userdata,
+		     struct xs_watch **ret)
+{
+	(void)xs;
+	assert_string_equal(path, "domid");
+	t.watch = fn;
+	t.watch_data = userdata;
+	*ret = (struct xs_watch *)&t;
+	return 0;
+}
+
+void __wrap_xsc_unwatch(struct xs_watch *w);
+void __wrap_xsc_unwatch(struct xs_watch *w)
+{
+	(void)w;
+	t.watch = NULL;
+}
+
+int __wrap_xsc_read(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		    char **ret);
+int __wrap_xsc_read(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		    char **ret)
+{
+	(void)xs;
+	(void)tid;
+	assert_string_equal(key, "");
+	if (!node(dir))
+		return -ENOENT;
+	*ret = strdup(node(dir));
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int change(const char *dir, const char *key)
+{
+	/* The kernel alone answers these. */
+	assert_int_not_equal(strncmp(dir, "control", strlen("control")), 0);
+	assert_string_equal(key, "");
+	t.writes++;
+	snprintf(t.last, sizeof(t.last), "%s", dir);
+	return t.refuse;
+}
+
+int __wrap_xsc_write(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		     const char *value);
+int __wrap_xsc_write(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		     const char *value)
+{
+	int r = change(dir, key);
+
+	(void)xs;
+	(void)tid;
+	if (r == 0)
+		set_node(dir, value);
+	return r;
+}
+
+int __wrap_xsc_remove(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key);
+int __wrap_xsc_remove(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key)
+{
+	int r = change(dir, key);
+
+	(void)xs;
+	(void)tid;
+	if (r == 0)
+		remove_node(dir);
+	return r;
+}
+
+int __wrap_xsc_own_domid(struct xs_conn *xs, uint32_t *ret);
+int __wrap_xsc_own_domid(struct xs_conn *xs, uint32_t *ret)
+{
+	(void)xs;
+	*ret = t.domid;
+	return 0;
+}
+
+/* Conditions and actions that several tests use. */
+
+static bool at_once(void)
+{
+	return true;
+}
+
+static bool running(void)
+{
+	return node_is(STATE, "running");
+}
+
+static bool stopping(void)
+{
+	return node_is(STATE, "stopping");
+}
+
+static void terminate(void)
+{
+	assert_int_equal(kill(getpid(), SIGTERM), 0);
+}
+
+static void start_manager(void)
+{
+	t.manager = peer_new(t.event, t.manager_path, false);
+}
+
+static void start_bus(void)
+{
+	t.bus = peer_new(t.event, t.bus_path, true);
+}
+
+static bool manager_ready(void)
+{
+	return peer_ready(t.manager);
+}
+
+static bool lock_held(void)
+{
+	return peer_ready(t.bus) && peer_lock_held(t.bus);
+}
+
+static int run(const struct step *steps)
+{
+	char manager[100], bus[100];
+	int r;
+
+	snprintf(manager, sizeof(manager), "unix:path=%s", t.manager_path);
+	snprintf(bus, sizeof(bus), "unix:path=%s", t.bus_path);
+	t.step = steps;
+	r = agent_run(manager, bus);
+	assert_false(t.late);
+	assert_null(t.step->await);
+	return r;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	strcpy(t.dir, "/tmp/xenpv-test-agent-XXXXXX");
+	assert_non_null(mkdtemp(t.dir));
+	snprintf(t.manager_path, sizeof(t.manager_path), "%s/systemd", t.dir);
+	snprintf(t.bus_path, sizeof(t.bus_path), "%s/bus", t.dir);
+	t.domid = 7;
+	return setenv("RUNTIME_DIRECTORY", t.dir, 1);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)stamp_remove();
+	return rmdir(t.dir);
+}
+
+/* Neither systemd nor a bus; what an earlier boot left is put right. */
+static void check_start(void)
+{
+	assert_true(node_is(SECONDS, NULL));
+	assert_true(node_is(UNIT, NULL));
+	assert_true(node_is("attr/PVAddons/Installed", "1"));
+	assert_non_null(node("data/os_name"));
+	assert_true(!node(MINORVER) || strcmp(node(MINORVER), "stale") != 0);
+	assert_string_equal(t.last, UPDATED);
+	assert_int_equal(stamp_load(&(uint64_t){ 0 }), -ENOENT);
+	terminate();
+}
+
+static void test_start_cleans(void **state)
+{
+	static const struct step steps[] = { { running, check_start }, { 0 } };
+
+	(void)state;
+	set_node(STATE, "stopped");
+	set_node(SECONDS, "9.0");
+	set_node(UNIT, "old.service");
+	set_node(MINORVER, "stale");
+	assert_int_equal(stamp_save(1), 0);
+	assert_int_equal(run(steps), 0);
+	/* Stopped alone: the system is not said to run any more, its facts stay. */
+	assert_true(node_is(STATE, NULL));
+	assert_non_null(node("data/os_name"));
+}
+
+static void migrate(void)
+{
+	t.n_nodes = 0;
+	t.domid = 8;
+	t.watch(t.watch_data, "domid");
+	assert_true(node_is(STATE, "running"));
+	assert_true(node_is("attr/PVAddons/Installed", "1"));
+	assert_non_null(node(UPDATED));
+}
+
+/* Continued in place: all is there. Then a restore whose domain got the same number. */
+static void continue_and_restore(void)
+{
+	int writes = t.writes;
+
+	t.watch(t.watch_data, "domid");
+	assert_int_equal(t.writes, writes);
+	t.n_nodes = 0;
+	t.watch(t.watch_data, "domid");
+	assert_true(node_is(STATE, "running"));
+}
+
+static void hang_up(void)
+{
+	remove_node("data");
+	assert_int_equal(kill(getpid(), SIGHUP), 0);
+}
+
+static void test_reports_anew(void **state)
+{
+	static const struct step steps[] = {
+		{ running, migrate },
+		{ at_once, continue_and_restore },
+		{ running, hang_up },
+		{ running, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+/* A toolstack that keeps everything read-only, and an exhausted quota, stop nothing. */
+static void test_refusals(void **state)
+{
+	static const int errors[] = { -EACCES, -ENOSPC, -E2BIG, -EINVAL };
+	static const struct step steps[] = { { at_once, terminate }, { 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+		t.refuse = errors[i];
+		t.writes = 0;
+		assert_int_equal(run(steps), 0);
+		/* each node was tried, once */
+		assert_in_range(t.writes, 10, 20);
+		assert_int_equal(t.n_nodes, 0);
+	}
+}
+
+/* Without a connection there is nothing to stay for. */
+static void lose_connection(void)
+{
+	t.refuse = -EPIPE;
+	t.n_nodes = 0;
+	t.watch(t.watch_data, "domid");
+}
+
+static void test_connection_lost(void **state)
+{
+	static const struct step steps[] = { { running, lose_connection }, { 0 } };
+
+	(void)state;
+	assert_int_equal(run(steps), -EPIPE);
+}
+
+/* A shutdown from its announcement to the end, systemd and bus appearing after the agent. */
+static const struct job_info jobs_begin[] = {
+	{ 1, "shutdown.target", "start", "waiting" },
+	{ 2, "slow.service", "stop", "running" },
+	{ 3, "home.mount", "stop", "waiting" },
+};
+static const struct job_info jobs_mount[] = {
+	{ 1, "shutdown.target", "start", "waiting" },
+	{ 3, "home.mount", "stop", "running" },
+};
+
+static void announce(void)
+{
+	peer_emit_prepare(t.bus, true);
+}
+
+static void check_announced(void)
+{
+	uint64_t since;
+
+	assert_int_equal(stamp_load(&since), 0);
+	assert_true(node_is(UNIT, NULL));
+}
+
+static bool lock_released(void)
+{
+	return stopping() && !peer_lock_held(t.bus);
+}
+
+static void stop_units(void)
+{
+	/* The bus is among the first to go. */
+	peer_drop(t.bus);
+	peer_set_jobs(t.manager, jobs_begin, ELEMENTSOF(jobs_begin));
+	peer_emit_job_new(t.manager, 1, "shutdown.target");
+	peer_emit_job_new(t.manager, 2, "slow.service");
+}
+
+static bool slow_named(void)
+{
+	return node_is(UNIT, "slow.service");
+}
+
+static void end_slow(void)
+{
+	peer_set_jobs(t.manager, jobs_mount, ELEMENTSOF(jobs_mount));
+	peer_emit_job_removed(t.manager, 2, "slow.service", "done");
+	peer_emit_job_running(t.manager, 3);
+}
+
+static bool mount_named(void)
+{
+	return node_is(UNIT, "home.mount");
+}
+
+static void test_shutdown(void **state)
+{
+	static const struct step steps[] = {
+		{ running, start_manager },    { at_once, start_bus },
+		{ lock_held, announce },       { stopping, check_announced },
+		{ lock_released, stop_units }, { slow_named, end_slow },
+		{ mount_named, terminate },    { 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+	assert_true(node_is(STATE, "stopping"));
+	assert_true(node_is(UNIT, NULL));
+	/* A stopping system is not asked to start its bus again. */
+	assert_int_equal(stamp_load(&(uint64_t){ 0 }), 0);
+}
+
+/* No bus at all: systemd's jobs tell. Cancelled, then begun again, over a reconnection. */
+static void begin_jobs(void)
+{
+	peer_set_jobs(t.manager, jobs_begin, ELEMENTSOF(jobs_begin));
+	peer_emit_job_new(t.manager, 1, "shutdown.target");
+}
+
+static void cancel_jobs(void)
+{
+	peer_set_jobs(t.manager, NULL, 0);
+	peer_emit_job_removed(t.manager, 2, "slow.service", "canceled");
+	peer_emit_job_removed(t.manager, 1, "shutdown.target", "canceled");
+}
+
+static void reexec(void)
+{
+	assert_true(node_is(UNIT, NULL));
+	peer_drop(t.manager);
+	peer_set_jobs(t.manager, jobs_begin, ELEMENTSOF(jobs_begin));
+}
+
+static void test_systemd_alone(void **state)
+{
+	static const struct step steps[] = {
+		{ at_once, start_manager },  { manager_ready, begin_jobs },
+		{ slow_named, cancel_jobs }, { running, reexec },
+		{ slow_named, terminate },   { 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+static void call_off(void)
+{
+	peer_emit_prepare(t.bus, false);
+}
+
+static bool running_with_lock(void)
+{
+	return running() && peer_lock_held(t.bus);
+}
+
+static void test_cancelled_takes_lock_again(void **state)
+{
+	static const struct step steps[] = {
+		{ at_once, start_bus },
+		{ lock_held, announce },
+		{ lock_released, call_off },
+		{ running_with_lock, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+static void start_refusing_bus(void)
+{
+	start_bus();
+	peer_refuse_lock(t.bus);
+}
+
+static bool bus_ready(void)
+{
+	return peer_ready(t.bus);
+}
+
+/* No lock: what is announced is reported all the same. */
+static void test_lock_refused(void **state)
+{
+	static const struct step steps[] = {
+		{ at_once, start_refusing_bus },
+		{ bus_ready, announce },
+		{ stopping, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_start_cleans),
+		TEST(test_reports_anew),
+		TEST(test_refusals),
+		TEST(test_connection_lost),
+		TEST(test_shutdown),
+		TEST(test_systemd_alone),
+		TEST(test_cancelled_takes_lock_again),
+		TEST(test_lock_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
