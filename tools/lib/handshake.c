@@ -81,8 +81,14 @@ static enum hs_action from_connected(const struct hs_input *in)
 
 static enum hs_action from_closing(const struct hs_input *in)
 {
-	if (in->link == HS_LINK_DOWN)
-		return HS_SET_CLOSED;
+	if (in->link == HS_LINK_DOWN) {
+		if (in->online)
+			return HS_SET_CLOSED;
+		/* After 6 the image may go to another guest: it has to be free by then. */
+		if (in->attached)
+			return HS_DETACH;
+		return in->image == HS_IMAGE_OPENING ? HS_NOTHING : HS_SET_CLOSED;
+	}
 	/* The frontend flushes and closes by itself, but a removal does not wait for ever. */
 	if (frontend_has_rings(in->frontend) || in->frontend == XenbusStateClosing)
 		return !in->online && in->grace_over ? HS_DISCONNECT : HS_NOTHING;
@@ -93,8 +99,11 @@ static enum hs_action from_closed(const struct hs_input *in)
 {
 	if (in->link != HS_LINK_DOWN)
 		return HS_DISCONNECT;
-	if (!in->online)
+	if (!in->online) {
+		if (in->attached)
+			return HS_DETACH;
 		return in->released ? HS_NOTHING : HS_RELEASE;
+	}
 	if (in->frontend != XenbusStateInitialising || in->held)
 		return HS_NOTHING;
 	/* Prepare for reconnect: driver reload, kexec, recovery after an error. */
@@ -115,8 +124,11 @@ enum hs_action hs_next(const struct hs_input *in)
 	/* Whatever is under way comes to an end, within its own time limit. */
 	if (in->link == HS_LINK_BUSY)
 		return HS_NOTHING;
-	if (in->ours == XenbusStateUnknown)
-		return in->link == HS_LINK_DOWN ? HS_FORGET : HS_DISCONNECT;
+	if (in->ours == XenbusStateUnknown) {
+		if (in->link != HS_LINK_DOWN)
+			return HS_DISCONNECT;
+		return in->attached ? HS_DETACH : HS_FORGET;
+	}
 	if (in->link == HS_LINK_BROKEN)
 		return HS_DISCONNECT;
 
@@ -155,6 +167,7 @@ const char *hs_action_name(enum hs_action action)
 		[HS_CONNECT] = "connect",
 		[HS_REATTACH] = "reattach",
 		[HS_DISCONNECT] = "disconnect",
+		[HS_DETACH] = "detach",
 		[HS_SET_CLOSING] = "set-closing",
 		[HS_SET_CLOSED] = "set-closed",
 		[HS_RELEASE] = "release",

@@ -57,20 +57,22 @@ struct hs_input {
 	bool refusal_told; /* the reason of HS_IMAGE_REFUSED stands in xenstore */
 	bool fault;        /* the data path failed; the frontend is to be closed */
 	bool grace_over;   /* the frontend had its time to close after online=0 */
+	bool attached;     /* the worker holds the image, with or without rings */
 	bool held;         /* reconnects are being held back for a while */
 	bool released;     /* HS_RELEASE was done */
 };
 
 enum hs_action {
 	HS_NOTHING,
-	HS_OPEN,        /* open the image: image becomes OPENING */
-	HS_TELL,        /* write why the image is refused: refusal_told */
-	HS_OFFER,       /* write what the frontend may negotiate, then state 2 */
-	HS_CONNECT,     /* take the frontend's rings: link becomes BUSY, then UP with state 4 */
-	HS_REATTACH,    /* the same for a frontend that is connected already: no state is written */
-	HS_DISCONNECT,  /* take the data path down: link becomes BUSY, then DOWN */
+	HS_OPEN,       /* open the image: image becomes OPENING */
+	HS_TELL,       /* write why the image is refused: refusal_told */
+	HS_OFFER,      /* write what the frontend may negotiate, then state 2 */
+	HS_CONNECT,    /* take the frontend's rings: link becomes BUSY, then UP with state 4 */
+	HS_REATTACH,   /* the same for a frontend that is connected already: no state is written */
+	HS_DISCONNECT, /* take the data path down: link becomes BUSY, then DOWN */
+	HS_DETACH,     /* take the image back from the worker: link BUSY, then DOWN, not attached */
 	HS_SET_CLOSING, /* write state 5 */
-	HS_SET_CLOSED,  /* write state 6; fault is over */
+	HS_SET_CLOSED,  /* write state 6, with the image closed before if offline; fault is over */
 	HS_RELEASE,     /* detached: give up image and journal, clean the nodes: released */
 	HS_FORGET,      /* the nodes are gone: release and free the device */
 	_HS_ACTION_MAX,

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest: its devices, its worker, and the watch on its frontends. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "control/broker.h"
+#include "control/device.h"
+#include "control/workerproc.h"
+
+struct guest {
+	struct broker *broker;
+	LIST_ENTRY(guest) link;
+	uint32_t domid;
+	LIST_HEAD(, device) devices;
+	struct xs_watch *watch; /* of frontend_dir */
+	char frontend_dir[64];  /* /local/domain/<domid>/device/vbd */
+	struct workerproc *worker;
+	unsigned int deaths;   /* recent ones, for the delay of the next start */
+	unsigned int restarts; /* all of them */
+	uint64_t started;      /* CLOCK_MONOTONIC us */
+	uint64_t not_before;   /* the same: earliest next start of a worker */
+};
+
+struct guest *guest_find(struct broker *b, uint32_t domid);
+
+/* Find or make; errors: -ENOMEM, others of xenstore. */
+int guest_get(struct broker *b, uint32_t domid, struct guest **ret);
+
+/* Free a guest that has no device left, and let its worker go. */
+void guest_release(struct guest *g);
+
+struct device *guest_find_device(struct guest *g, enum device_kind kind, uint32_t devid);
+
+/*
+ * guest_worker - the guest's worker, started if there is none
+ * @ret_delay_us: with -EAGAIN: when to ask again
+ *
+ * Errors: -EAGAIN (it died too often, wait), others of starting a process.
+ */
+int guest_worker(struct guest *g, struct workerproc **ret, uint64_t *ret_delay_us);

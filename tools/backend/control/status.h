@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * status.json in the runtime directory: what is served, for people and tools.
+ * Replaced as a whole, at most a few times a second.
+ */
+#pragma once
+
+#include "control/broker.h"
+
+#define STATUS_FILE "status.json"
+
+int status_start(struct broker *b);
+/* Something that the file tells has changed. */
+void status_changed(struct broker *b);
+/* Write it now. */
+int status_write(struct broker *b);
+
+/* Print the file on stdout; -ESRCH when no broker runs on @runtime_dir. */
+int status_print(const char *runtime_dir);
+
+/* Hold the runtime directory's lock: -EBUSY when another broker has it. Returns a descriptor. */
+int status_lock(const char *runtime_dir);
