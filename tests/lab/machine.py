@@ -88,7 +88,7 @@ class Machine:
             except (ChannelError, MachineError) as error:
                 progress(f"the snapshot does not resume ({error}); booting")
                 self.stop()
-                shutil.rmtree(saved, ignore_errors=True)
+                (saved / "state").unlink()
         if not self.from_snapshot:
             self._launch(dom0.disk(), None)
             self._await_boot(240)
@@ -169,7 +169,7 @@ class Machine:
                 self._folder / name)  # fmt: skip
         arguments = self._command()
         if state:
-            arguments += ["-incoming", f"exec:cat {state}"]
+            arguments += ["-incoming", "defer"]
         started = threading.Event()
         self._keeper = threading.Thread(
             target=self._keep, args=(arguments, started), name="lab-qemu", daemon=True
@@ -179,6 +179,9 @@ class Machine:
         if self._process is None:
             raise MachineError("qemu-system-x86_64 cannot be started; is it installed?")
         self._connect()
+        if state:
+            self._migrate("migrate-incoming", f"exec:cat {state}")
+            self.qmp("cont")
 
     def _keep(self, arguments, started):
         """Run QEMU and end it when its lifetime is over.
@@ -242,6 +245,19 @@ class Machine:
             if "return" in reply:
                 return reply["return"]
 
+    def _migrate(self, command, uri):
+        """Move the machine's state out to or in from uri."""
+        self.qmp(
+            "migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}]
+        )
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 34})
+        self.qmp(command, uri=uri)
+        ended = self._await_event(
+            "MIGRATION", lambda data: data["status"] in ("completed", "failed")
+        )
+        if ended["status"] != "completed":
+            raise MachineError(f"{command} {uri} failed")
+
     def _await_event(self, event, done):
         while True:
             line = self._qmp_file.readline()
@@ -271,20 +287,9 @@ class Machine:
             if (saved / "state").exists():
                 return
             partial = saved / "state.partial"
-            self.qmp(
-                "migrate-set-capabilities",
-                capabilities=[{"capability": "events", "state": True}],
-            )
-            self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 34})
             self.qmp("stop")
-            self.qmp("migrate", uri=f"exec:cat > {partial}")
-            ended = self._await_event(
-                "MIGRATION", lambda data: data["status"] in ("completed", "failed")
-            )
-            if ended["status"] == "completed":
-                shutil.copy(self._folder / "dom0.qcow2", saved / "dom0.qcow2")
-                partial.rename(saved / "state")
-            else:
-                partial.unlink(missing_ok=True)
+            self._migrate("migrate", f"exec:cat > {partial}")
+            shutil.copy(self._folder / "dom0.qcow2", saved / "dom0.qcow2")
+            partial.rename(saved / "state")
             self.qmp("cont")
-        progress(f"snapshot of dom0 {ended['status']} in {time.monotonic() - begun:.1f} s")
+        progress(f"snapshot of dom0 kept in {time.monotonic() - begun:.1f} s")

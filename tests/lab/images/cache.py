@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build" / "lab"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "xenpv"
+CACHE = Path(os.environ.get("XENPV_CACHE", Path.home() / ".cache/xenpv"))
 
 _start = time.monotonic()
 

@@ -10,6 +10,7 @@ from .cache import cached, file_hash, run
 from .cpio import Cpio
 
 SUITE = "bookworm"
+BLOCK_FAST = Path(__file__).resolve().parents[1] / "block-fast"
 PACKAGES = (
     "systemd systemd-sysv udev kmod e2fsprogs fio xen-utils-4.17 xenstore-utils qemu-system-xen "
     "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2"
@@ -137,10 +138,11 @@ def disk():
         "rootfs": rootfs().parent.name,
         "kernel": file_hash(kernel.vmlinuz(release)),
         "labd": file_hash(programs.labd()),
+        "block-fast": file_hash(BLOCK_FAST),
         "files": FILES,
         "masked": MASKED,
         "modules": MODULES,
-        "v": 1,
+        "v": 2,
     }
     return cached("dom0-disk", inputs, lambda out: _build_disk(out, release)) / "dom0.qcow2"
 
@@ -155,6 +157,8 @@ def _build_disk(out, release):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
+        shutil.copy(BLOCK_FAST, root / "etc/xen/scripts/block-fast")
+        (root / "etc/xen/scripts/block-fast").chmod(0o755)
         for unit in MASKED:
             link = root / "etc/systemd/system" / unit
             link.unlink(missing_ok=True)
@@ -167,7 +171,8 @@ def _build_disk(out, release):
             "/lib/systemd/system/multi-user.target"
         )
         run("chroot", root, "systemctl", "enable", "labd.service", "xen.service", "serial-getty@hvc0.service")
-        (root / "var/lib/xenpv-lab").mkdir(parents=True)
+        for folder in ("var/lib/xenpv-lab", "var/log/xen/console"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
         make_ext4(root, out / "dom0.raw", "4G", "dom0", journal=False)
     run("qemu-img", "convert", "-O", "qcow2", out / "dom0.raw", out / "dom0.qcow2")
     (out / "dom0.raw").unlink()

@@ -225,7 +225,9 @@ static void loop(struct labd *labd, int signals)
 		struct pollfd fds[POLL_MAX];
 		struct signalfd_siginfo info;
 		size_t n = 0, port = 0;
+		int timeout;
 
+		handle_watches(labd);
 		jobs_work(labd->jobs);
 		fds[n++] = (struct pollfd){ signals, POLLIN, 0 };
 		fds[n++] = (struct pollfd){ xs_fd(labd->xs), POLLIN, 0 };
@@ -236,9 +238,8 @@ static void loop(struct labd *labd, int signals)
 			fds[n++] = (struct pollfd){ labd->port, (short)(POLLIN | out), 0 };
 		}
 		n += jobs_poll_fds(labd->jobs, fds + n, POLL_MAX - n);
-		/* An event may have arrived as part of another request's answer. */
-		handle_watches(labd);
-		if (poll(fds, n, jobs_timeout(labd->jobs)) < 0 && errno != EINTR)
+		timeout = xs_pending(labd->xs) ? 0 : jobs_timeout(labd->jobs);
+		if (poll(fds, n, timeout) < 0 && errno != EINTR)
 			err(1, "poll");
 		if (fds[0].revents && read(signals, &info, sizeof(info)) < 0)
 			err(1, "signalfd");

@@ -19,6 +19,7 @@ struct chunk {
 struct stream {
 	struct xs *xs;
 	char base[64];
+	char watched[68]; /* the peer's directory */
 	char token[16];
 	char own, peer; /* 'h' or 'g' */
 	uint32_t sent;  /* chunks written to slots; the last one has this number */
@@ -31,7 +32,7 @@ struct stream {
 
 static void node_path(const struct stream *s, char side, char what, char path[96])
 {
-	snprintf(path, 96, "%s/%c%c", s->base, side, what);
+	snprintf(path, 96, "%s/%c/%c", s->base, side, what);
 }
 
 /* A failed write is made good by the next watch event, at the latest after a restore. */
@@ -132,7 +133,8 @@ static int set_base(struct stream *s, const char *base, const char *token)
 		return -ENAMETOOLONG;
 	strcpy(s->base, base);
 	strcpy(s->token, token);
-	return xs_watch(s->xs, s->base, s->token);
+	snprintf(s->watched, sizeof(s->watched), "%s/%c", s->base, s->peer);
+	return xs_watch(s->xs, s->watched, s->token);
 }
 
 int stream_open(struct xs *xs, const char *base, bool host, const char *token, struct stream **ret)
@@ -158,7 +160,7 @@ void stream_close(struct stream *s)
 {
 	if (!s)
 		return;
-	(void)xs_unwatch(s->xs, s->base, s->token);
+	(void)xs_unwatch(s->xs, s->watched, s->token);
 	buf_free(&s->in);
 	buf_free(&s->out);
 	free(s);
@@ -167,26 +169,25 @@ void stream_close(struct stream *s)
 int stream_move(struct stream *s, const char *base, const char *token)
 {
 	/* The old directory may be gone, and its watch with it. */
-	(void)xs_unwatch(s->xs, s->base, s->token);
+	(void)xs_unwatch(s->xs, s->watched, s->token);
 	return set_base(s, base, token);
 }
 
 void stream_event(struct stream *s, const char *path)
 {
-	size_t base_len = strlen(s->base);
-	const char *node = path + base_len;
+	size_t len = strlen(s->watched);
+	const char *node = path + len;
 
-	/* The first event of a watch names its base: start, or another directory. */
-	if (strncmp(path, s->base, base_len) != 0 || *node == '\0') {
+	/* The first event of a watch names its directory: start, or a new domain id. */
+	if (strncmp(path, s->watched, len) != 0 || node[0] == '\0') {
 		write_all(s);
 		read_ack(s);
 		if (read_slots(s))
 			write_ack(s);
-	} else if (node[1] == s->peer && node[2] == 'a') {
+	} else if (node[1] == 'a') {
 		read_ack(s);
-	} else if (node[1] == s->peer) {
-		if (read_slots(s))
-			write_ack(s);
+	} else if (read_slots(s)) {
+		write_ack(s);
 	}
 	send_more(s);
 }

@@ -3,10 +3,10 @@
  * A reliable byte stream between dom0 and a guest over xenstore nodes, for a
  * guest that may have neither disk nor network.
  *
- * Each side owns WINDOW slot nodes ("h0".. of the host, "g0".. of the guest)
- * and an acknowledgement node ("ha", "ga") under data/lab of the guest. Slot
- * seq % WINDOW holds the u32 sequence number and up to CHUNK bytes; "ha" holds
- * the u32 count of chunks of the guest that the host has taken. Both ends keep
+ * Each side owns a directory under data/lab of the guest, "h" of the host and
+ * "g" of the guest, with WINDOW slots "0".. and an acknowledgement "a", and
+ * watches the other's. Slot seq % WINDOW holds the u32 sequence number and up to
+ * CHUNK bytes; "h/a" holds the u32 count of chunks that the host has taken. Both ends keep
  * what is not acknowledged and can write it again, so that the stream goes on
  * after the guest was restored into a new, empty directory.
  */

@@ -195,6 +195,11 @@ int xs_unwatch(struct xs *xs, const char *path, const char *token)
 	return request(xs, XS_UNWATCH, path, token, strlen(token) + 1, body, &reply_len);
 }
 
+bool xs_pending(const struct xs *xs)
+{
+	return xs->first != NULL;
+}
+
 int xs_event(struct xs *xs, char **ret_path, char **ret_token)
 {
 	struct pollfd pollfd = { .fd = xs->fd, .events = POLLIN };

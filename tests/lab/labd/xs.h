@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct xs;
@@ -27,6 +28,9 @@ int xs_write(struct xs *xs, const char *path, const void *value, size_t len);
 /* Watch a subtree; its events carry @token. */
 int xs_watch(struct xs *xs, const char *path, const char *token);
 int xs_unwatch(struct xs *xs, const char *path, const char *token);
+
+/* True when xs_event() has an event at hand that the descriptor no longer shows. */
+bool xs_pending(const struct xs *xs);
 
 /*
  * xs_event - take the next watch event without waiting

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The disk that carries what was just built into dom0, where it is mounted on /lab.
+
+  /lab/vmlinux                 the guests' kernel
+  /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
+  /lab/host/...                files to be installed in dom0, by their path there
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from . import kernel, tiny
+from .cache import ROOT
+from .dom0 import make_ext4
+
+UNIT = ROOT / "packaging/systemd/xenpv-backendd.service"
+
+
+def series(release):
+    """The directory under build/modules of a kernel: 6.1.0-56-amd64 -> 6.1-amd64."""
+    return ".".join(release.split(".")[:2]) + "-" + release.split("-")[-1]
+
+
+def frontend_modules(name):
+    """Module files of a frontend in load order, or None when it is not built."""
+    release = kernel.version()
+    if name == "xen-blkfront":
+        return kernel.closure(release, ["xen-blkfront"])
+    folder = ROOT / "build/modules" / series(release)
+    files = [folder / "xenpv-core.ko", folder / "xen-vbd.ko"]
+    return files if all(path.exists() for path in files) else None
+
+
+def host_files():
+    """{path in dom0: file here} of the backend daemon; empty when it is not built."""
+    tools = ROOT / "build/tools/bin"
+    files = {
+        "usr/sbin/xenpv-backendd": tools / "xenpv-backendd",
+        "usr/libexec/xenpv/xenpv-worker": tools / "xenpv-worker",
+        "lib/systemd/system/xenpv-backendd.service": UNIT,
+    }
+    return files if all(path.exists() for path in files.values()) else {}
+
+
+def build(target, size):
+    """Write the payload disk, an ext4 image of size bytes, to target."""
+    release = kernel.version()
+    with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
+        root = Path(folder)
+        shutil.copy(kernel.vmlinux(release), root / "vmlinux")
+        base = tiny.initramfs().read_bytes()
+        for name in ("xen-blkfront", "xen-vbd"):
+            modules = frontend_modules(name)
+            if modules is not None:
+                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules))
+        for path, source in host_files().items():
+            copy = root / "host" / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+        make_ext4(root, target, str(size), "lab", journal=False)
