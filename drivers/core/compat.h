@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between the kernel versions the drivers build for. Nothing
+ * outside this file looks at LINUX_VERSION_CODE.
+ */
+#ifndef XENPV_COMPAT_H
+#define XENPV_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/highmem.h>
+#include <linux/interrupt.h>
+#include <linux/version.h>
+#include <xen/grant_table.h>
+#include <xen/xenbus.h>
+
+#ifndef INVALID_GRANT_REF
+#define INVALID_GRANT_REF ((grant_ref_t)-1)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define kmap_local_page(page)		kmap_atomic(page)
+#define kunmap_local(addr)		kunmap_atomic(addr)
+#define set_capacity_and_notify(gd, n)	set_capacity_revalidate_and_notify((gd), (n), true)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+static inline int irq_set_affinity_and_hint(unsigned int irq, const struct cpumask *mask)
+{
+	return irq_set_affinity_hint(irq, mask);
+}
+
+static inline int irq_update_affinity_hint(unsigned int irq, const struct cpumask *mask)
+{
+	return irq_set_affinity_hint(irq, mask);
+}
+#endif
+
+/**
+ * xenpv_gnttab_revoke - try to end a peer's access to one reference
+ * @ref: a granted reference that stays allocated to the caller
+ *
+ * Lock-free. Return: true when the grant is revoked, false when the peer
+ * still has the page mapped (XSA-396: the page must not be reused then).
+ */
+static inline bool xenpv_gnttab_revoke(grant_ref_t ref)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+	return gnttab_end_foreign_access_ref(ref, 0);
+#else
+	return gnttab_end_foreign_access_ref(ref);
+#endif
+}
+
+/**
+ * xenpv_gnttab_retire - give a reference and its page back to the kernel
+ * @ref: a granted reference; it is freed
+ * @page: order-0 page; one page reference is consumed
+ *
+ * When the peer still maps the page, both stay on the kernel's deferred list
+ * until it lets go.
+ */
+static inline void xenpv_gnttab_retire(grant_ref_t ref, struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+	gnttab_end_foreign_access(ref, 0, (unsigned long)page_address(page));
+#else
+	gnttab_end_foreign_access(ref, page);
+#endif
+}
+
+/** xenpv_read_state - state node under a device path; Unknown when unreadable */
+static inline enum xenbus_state xenpv_read_state(struct xenbus_device *xdev, const char *path)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return xenbus_read_driver_state(xdev, path);
+#else
+	return xenbus_read_driver_state(path);
+#endif
+}
+
+/** struct xenpv_blk_limits - the queue limits a block frontend sets, in bytes or as named */
+struct xenpv_blk_limits {
+	unsigned int logical_block;
+	unsigned int physical_block;
+	unsigned int max_sectors;
+	unsigned int max_segments;
+	unsigned int max_discard_sectors;
+	unsigned int discard_granularity;
+	unsigned int discard_alignment;
+	unsigned int max_secure_erase_sectors;
+	bool write_cache;
+	bool fua;
+};
+
+/**
+ * xenpv_blk_apply_limits - make a queue follow @lim
+ * @gd: disk; its queue is new, or quiesced, or the change is harmless to I/O in flight
+ * @lim: limits, already validated
+ *
+ * Every segment stays inside one page, so that it is one grant, and starts on
+ * a 512-byte boundary, the unit of first_sect and last_sect (blkif.h).
+ */
+static inline void xenpv_blk_apply_limits(struct gendisk *gd, const struct xenpv_blk_limits *lim)
+{
+	struct request_queue *q = gd->queue;
+
+	blk_queue_logical_block_size(q, lim->logical_block);
+	blk_queue_physical_block_size(q, lim->physical_block);
+	blk_queue_max_hw_sectors(q, lim->max_sectors);
+	blk_queue_segment_boundary(q, PAGE_SIZE - 1);
+	blk_queue_max_segment_size(q, PAGE_SIZE);
+	blk_queue_max_segments(q, lim->max_segments);
+	blk_queue_dma_alignment(q, 511);
+	blk_queue_max_discard_sectors(q, lim->max_discard_sectors);
+	q->limits.discard_granularity = lim->discard_granularity;
+	q->limits.discard_alignment = lim->discard_alignment;
+	blk_queue_max_secure_erase_sectors(q, lim->max_secure_erase_sectors);
+	blk_queue_write_cache(q, lim->write_cache, lim->fua);
+}
+
+#endif /* XENPV_COMPAT_H */
