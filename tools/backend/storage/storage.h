@@ -18,12 +18,12 @@ enum storage_kind {
 };
 
 struct storage_params {
-	const char *path;    /* up to PATH_MAX, absolute */
-	bool readonly;	     /* mode r */
-	bool shared;	     /* mode w!: no exclusion against other writers */
-	bool direct;	     /* use O_DIRECT where the file allows it */
-	bool discard;	     /* the guest may discard (discard-enable) */
-	uint32_t domid;	     /* whose disk: with devid the key of the fence lock */
+	const char *path; /* up to PATH_MAX, absolute */
+	bool readonly;    /* mode r */
+	bool shared;      /* mode w!: no exclusion against other writers */
+	bool direct;      /* use O_DIRECT where the file allows it */
+	bool discard;     /* the guest may discard (discard-enable) */
+	uint32_t domid;   /* whose disk: with devid the key of the fence lock */
 	uint32_t devid;
 };
 
@@ -37,9 +37,9 @@ struct storage_image {
 	bool can_discard;
 	bool can_secure_discard;
 	uint64_t size;
-	uint32_t logical_block;	 /* 512 or 4096 */
+	uint32_t logical_block;  /* 512 or 4096 */
 	uint32_t physical_block; /* multiple of logical_block */
-	uint32_t dio_align;	 /* power of two, 512..4096; 1 without direct */
+	uint32_t dio_align;      /* power of two, 512..4096; 1 without direct */
 	uint32_t discard_granularity;
 	uint32_t discard_alignment;
 };
