@@ -20,23 +20,23 @@
 
 #include "storage/storage.h"
 
-#define WORKER_PROTO_VERSION 1
-#define WORKER_CONTROL_FD 3
-#define WORKER_MAX_RINGS 32
+#define WORKER_PROTO_VERSION  1
+#define WORKER_CONTROL_FD     3
+#define WORKER_MAX_RINGS      32
 #define WORKER_MAX_RING_PAGES 16
-#define WORKER_ERROR_SIZE 256
+#define WORKER_ERROR_SIZE     256
 
 enum worker_msg_type {
 	/* broker -> worker */
-	WORKER_HELLO,	   /* first message; fds: none */
-	WORKER_ATTACH,	   /* a disk; fds: image, then one journal file */
-	WORKER_CONNECT,	   /* rings of an attached disk; fds: one event channel descriptor per ring */
+	WORKER_HELLO,   /* first message; fds: none */
+	WORKER_ATTACH,  /* a disk; fds: image, then one journal file */
+	WORKER_CONNECT, /* rings of an attached disk; fds: one event channel descriptor per ring */
 	WORKER_DISCONNECT, /* drain, unmap, unbind; the disk stays attached */
-	WORKER_DETACH,	   /* after DISCONNECT: close image and journal */
-	WORKER_RESIZE,	   /* new size of an attached disk */
-	WORKER_STATS,	   /* counters of a disk */
+	WORKER_DETACH,     /* after DISCONNECT: close image and journal */
+	WORKER_RESIZE,     /* new size of an attached disk */
+	WORKER_STATS,      /* counters of a disk */
 	/* worker -> broker */
-	WORKER_REPLY,	   /* answer to any of the above */
+	WORKER_REPLY,      /* answer to any of the above */
 	WORKER_RING_ERROR, /* a ring was stopped: the frontend broke the protocol */
 	_WORKER_MSG_MAX,
 };
@@ -51,9 +51,9 @@ enum worker_abi {
 struct worker_hello {
 	uint32_t version;
 	uint32_t domid;
-	uint32_t poll_us;	  /* longest busy poll after the last request, 0: never poll */
-	uint32_t copy_max;	  /* requests up to this many bytes use grant copy */
-	uint32_t persistent_max;  /* persistent grants kept per ring */
+	uint32_t poll_us;        /* longest busy poll after the last request, 0: never poll */
+	uint32_t copy_max;       /* requests up to this many bytes use grant copy */
+	uint32_t persistent_max; /* persistent grants kept per ring */
 };
 
 struct worker_attach {
@@ -61,12 +61,12 @@ struct worker_attach {
 };
 
 struct worker_connect {
-	uint32_t rings;		/* 1..WORKER_MAX_RINGS */
-	uint32_t ring_pages;	/* power of two, 1..WORKER_MAX_RING_PAGES */
-	uint32_t abi;		/* enum worker_abi */
-	uint32_t max_indirect;	/* segments offered to the frontend, 0: none */
-	uint8_t persistent;	/* both sides agreed on feature-persistent */
-	uint8_t reattach;	/* the frontend was connected before us: recover from the journal */
+	uint32_t rings;        /* 1..WORKER_MAX_RINGS */
+	uint32_t ring_pages;   /* power of two, 1..WORKER_MAX_RING_PAGES */
+	uint32_t abi;          /* enum worker_abi */
+	uint32_t max_indirect; /* segments offered to the frontend, 0: none */
+	uint8_t persistent;    /* both sides agreed on feature-persistent */
+	uint8_t reattach;      /* the frontend was connected before us: recover from the journal */
 	uint32_t evtchn[WORKER_MAX_RINGS];
 	uint32_t ring_ref[WORKER_MAX_RINGS][WORKER_MAX_RING_PAGES];
 };
@@ -83,16 +83,16 @@ struct worker_stats {
 	uint64_t errors;
 	uint64_t events_received;
 	uint64_t events_sent;
-	uint64_t polls;		/* passes that found work without an event */
-	uint64_t grant_copies;	/* batched copy calls */
-	uint64_t grant_maps;	/* map calls */
+	uint64_t polls;        /* passes that found work without an event */
+	uint64_t grant_copies; /* batched copy calls */
+	uint64_t grant_maps;   /* map calls */
 	uint64_t grant_unmaps;
 	uint64_t persistent_hits;
-	uint64_t replayed;	/* requests taken up from a journal */
+	uint64_t replayed; /* requests taken up from a journal */
 };
 
 struct worker_reply {
-	int32_t error; /* 0 or a negative errno */
+	int32_t error;                /* 0 or a negative errno */
 	char text[WORKER_ERROR_SIZE]; /* one line when error is set */
 	struct worker_stats stats;    /* for WORKER_STATS */
 };

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control thread of the worker: messages of proto.h on the broker's socket. */
+#pragma once
+
+#include "worker/device.h"
+
+struct control {
+	int sock;
+	int ended_event;
+	struct device_env env;
+	struct device *devices;
+	uint32_t nr_devices;
+};
+
+/*
+ * control_hello - await the first message, which says whom we serve
+ * @ret_seq: to be answered with control_reply() when the worker is ready
+ *
+ * Errors: -EPROTO (no HELLO, or of another version; answered already), those of recvmsg(2).
+ */
+int control_hello(struct control *c, uint32_t *ret_seq);
+
+/* Answer a message; @error 0 or a negative errno, explained by @text. */
+int control_reply(struct control *c, uint32_t seq, uint32_t devid, int error, const char *text);
+
+/* Serve until the socket closes (0) or fails (negative errno). c->env is complete. */
+int control_run(struct control *c);
