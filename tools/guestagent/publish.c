@@ -25,8 +25,7 @@ static void log_refusal(struct publisher *publisher, const char *path, int err)
 {
 	static const char *const remedies[REFUSAL_MAX] = {
 		[REFUSAL_ACCESS] = "the toolstack has to make it writable for the guest",
-		[REFUSAL_QUOTA] = "remove nodes that the guest does not need, or raise xenstored's "
-				  "limits for guests",
+		[REFUSAL_QUOTA] = "the guest has too many nodes, or xenstored too low a limit",
 		[REFUSAL_OTHER] = "see the log of xenstored on the host",
 	};
 	enum refusal refusal = refusal_of(err);
