@@ -138,6 +138,7 @@ def disk():
         "rootfs": rootfs().parent.name,
         "kernel": file_hash(kernel.vmlinuz(release)),
         "labd": file_hash(programs.labd()),
+        "grants": file_hash(programs.grants()),
         "block-fast": file_hash(BLOCK_FAST),
         "files": FILES,
         "masked": MASKED,
@@ -157,6 +158,7 @@ def _build_disk(out, release):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
+        shutil.copy(programs.grants(), root / "usr/local/sbin/lab-grants")
         shutil.copy(BLOCK_FAST, root / "etc/xen/scripts/block-fast")
         (root / "etc/xen/scripts/block-fast").chmod(0o755)
         for unit in MASKED:

@@ -3,6 +3,7 @@
 
   /lab/vmlinux                 the guests' kernel
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
+  /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
 """
 
@@ -10,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import kernel, tiny
+from . import debian, kernel, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
@@ -43,7 +44,12 @@ def host_files():
     return files if all(path.exists() for path in files.values()) else {}
 
 
-def build(target, size):
+def guest_modules():
+    """What the Debian guest boots with: ours when built, else the stock frontend."""
+    return frontend_modules("xen-vbd") or frontend_modules("xen-blkfront")
+
+
+def build(target, size, with_debian=False):
     """Write the payload disk, an ext4 image of size bytes, to target."""
     release = kernel.version()
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
@@ -54,6 +60,8 @@ def build(target, size):
             modules = frontend_modules(name)
             if modules is not None:
                 (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules))
+        if with_debian:
+            shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
         for path, source in host_files().items():
             copy = root / "host" / path
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from .cache import cached, file_hash, run, tree_hash
 
 LABD_SOURCE = Path(__file__).resolve().parents[1] / "labd"
+GRANTS_SOURCE = Path(__file__).resolve().parents[1] / "grants"
 BUSYBOX = Path("/bin/busybox")
 
 
@@ -22,6 +23,18 @@ def labd():
         )  # fmt: skip
 
     return cached("labd", tree_hash(LABD_SOURCE, {".c", ".h"}), build) / "labd"
+
+
+def grants():
+    """lab-grants, which counts a domain's grant references; for dom0."""
+
+    def build(out):
+        run(
+            "gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-o", out / "lab-grants",
+            GRANTS_SOURCE / "grants.c", "-lxenctrl", "-lxenforeignmemory",
+        )  # fmt: skip
+
+    return cached("grants", tree_hash(GRANTS_SOURCE, {".c"}), build) / "lab-grants"
 
 
 def busybox_applets():

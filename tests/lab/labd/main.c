@@ -49,16 +49,16 @@ static struct guest *find_guest(struct labd *labd, uint16_t domid)
 	return NULL;
 }
 
-static void guest_names(uint16_t domid, char base[64], char token[16])
+static void guest_names(uint16_t domid, char home[48], char token[16])
 {
-	snprintf(base, 64, "/local/domain/%u/data/lab", domid);
+	snprintf(home, 48, "/local/domain/%u/", domid);
 	snprintf(token, 16, "%u", domid);
 }
 
 static int guest_open(struct labd *labd, uint16_t domid)
 {
 	struct guest *guest;
-	char base[64], token[16];
+	char home[48], token[16];
 	int r;
 
 	if (find_guest(labd, domid))
@@ -67,8 +67,8 @@ static int guest_open(struct labd *labd, uint16_t domid)
 	if (!guest)
 		return -ENOMEM;
 	guest->domid = domid;
-	guest_names(domid, base, token);
-	r = stream_open(labd->xs, base, true, token, &guest->stream);
+	guest_names(domid, home, token);
+	r = stream_open(labd->xs, home, true, token, &guest->stream);
 	if (r < 0) {
 		free(guest);
 		return r;
@@ -81,13 +81,13 @@ static int guest_open(struct labd *labd, uint16_t domid)
 static int guest_move(struct labd *labd, uint16_t from, uint16_t to)
 {
 	struct guest *guest = find_guest(labd, from);
-	char base[64], token[16];
+	char home[48], token[16];
 
 	if (!guest)
 		return -ENOENT;
 	guest->domid = to;
-	guest_names(to, base, token);
-	return stream_move(guest->stream, base, token);
+	guest_names(to, home, token);
+	return stream_move(guest->stream, home, token);
 }
 
 static int guest_close(struct labd *labd, uint16_t domid)
@@ -169,10 +169,10 @@ static void handle_watch(struct labd *labd, const char *path, const char *token)
 		return;
 	}
 	for (struct guest *guest = labd->guests; guest; guest = guest->next) {
-		char base[64], name[16];
+		char home[48], name[16];
 		void *both[] = { labd, guest };
 
-		guest_names(guest->domid, base, name);
+		guest_names(guest->domid, home, name);
 		if (strcmp(name, token) != 0)
 			continue;
 		stream_event(guest->stream, path);
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
 			err(1, "%s", argv[1]);
 		labd.link.out = &labd.port_out;
 	} else {
-		r = stream_open(labd.xs, "data/lab", false, "host", &labd.link.stream);
+		r = stream_open(labd.xs, "", false, "host", &labd.link.stream);
 		if (r < 0)
 			errx(1, "watch data/lab: %s", strerror(-r));
 	}

@@ -18,8 +18,9 @@ struct chunk {
 
 struct stream {
 	struct xs *xs;
-	char base[64];
-	char watched[68]; /* the peer's directory */
+	char home[48];    /* of the guest: its directory and a slash, or empty in the guest */
+	char watched[72]; /* the peer's directory */
+	bool gone;        /* the domain's directory vanished: write nothing there */
 	char token[16];
 	char own, peer; /* 'h' or 'g' */
 	uint32_t sent;  /* chunks written to slots; the last one has this number */
@@ -32,7 +33,7 @@ struct stream {
 
 static void node_path(const struct stream *s, char side, char what, char path[96])
 {
-	snprintf(path, 96, "%s/%c/%c", s->base, side, what);
+	snprintf(path, 96, "%sdata/lab/%c/%c", s->home, side, what);
 }
 
 /* A failed write is made good by the next watch event, at the latest after a restore. */
@@ -41,6 +42,8 @@ static void write_node(struct stream *s, char what, const void *value, size_t le
 	char path[96];
 	int r;
 
+	if (s->gone)
+		return;
 	node_path(s, s->own, what, path);
 	r = xs_write(s->xs, path, value, len);
 	if (r < 0)
@@ -127,17 +130,32 @@ static void write_all(struct stream *s)
 		write_ack(s);
 }
 
-static int set_base(struct stream *s, const char *base, const char *token)
+/* A write would make the directory of a dead domain anew. */
+static bool is_gone(const struct stream *s)
 {
-	if (strlen(base) >= sizeof(s->base) || strlen(token) >= sizeof(s->token))
+	char path[96];
+	char *domid;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%sdomid", s->home);
+	if (xs_read(s->xs, path, &domid, &len) < 0)
+		return true;
+	free(domid);
+	return false;
+}
+
+static int set_home(struct stream *s, const char *home, const char *token)
+{
+	if (strlen(home) >= sizeof(s->home) || strlen(token) >= sizeof(s->token))
 		return -ENAMETOOLONG;
-	strcpy(s->base, base);
+	strcpy(s->home, home);
 	strcpy(s->token, token);
-	snprintf(s->watched, sizeof(s->watched), "%s/%c", s->base, s->peer);
+	snprintf(s->watched, sizeof(s->watched), "%sdata/lab/%c", s->home, s->peer);
+	s->gone = is_gone(s);
 	return xs_watch(s->xs, s->watched, s->token);
 }
 
-int stream_open(struct xs *xs, const char *base, bool host, const char *token, struct stream **ret)
+int stream_open(struct xs *xs, const char *home, bool host, const char *token, struct stream **ret)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 	int r;
@@ -147,7 +165,7 @@ int stream_open(struct xs *xs, const char *base, bool host, const char *token, s
 	s->xs = xs;
 	s->own = host ? 'h' : 'g';
 	s->peer = host ? 'g' : 'h';
-	r = set_base(s, base, token);
+	r = set_home(s, home, token);
 	if (r < 0) {
 		free(s);
 		return r;
@@ -166,11 +184,11 @@ void stream_close(struct stream *s)
 	free(s);
 }
 
-int stream_move(struct stream *s, const char *base, const char *token)
+int stream_move(struct stream *s, const char *home, const char *token)
 {
 	/* The old directory may be gone, and its watch with it. */
 	(void)xs_unwatch(s->xs, s->watched, s->token);
-	return set_base(s, base, token);
+	return set_home(s, home, token);
 }
 
 void stream_event(struct stream *s, const char *path)
@@ -180,6 +198,7 @@ void stream_event(struct stream *s, const char *path)
 
 	/* The first event of a watch names its directory: start, or a new domain id. */
 	if (strncmp(path, s->watched, len) != 0 || node[0] == '\0') {
+		s->gone = is_gone(s);
 		write_all(s);
 		read_ack(s);
 		if (read_slots(s))

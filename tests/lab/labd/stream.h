@@ -21,18 +21,19 @@
 struct stream;
 
 /*
- * stream_open - one end of the stream under @base
+ * stream_open - one end of the stream of a guest
+ * @home: "/local/domain/N/" in dom0, "" in the guest
  * @host: true in dom0, false in the guest
  * @token: names the stream in watch events
  *
- * Sets a watch on @base; hand its events to stream_event(). Returns 0 or a
+ * Sets a watch; hand its events to stream_event(). Returns 0 or a
  * negative errno.
  */
-int stream_open(struct xs *xs, const char *base, bool host, const char *token, struct stream **ret);
+int stream_open(struct xs *xs, const char *home, bool host, const char *token, struct stream **ret);
 void stream_close(struct stream *s);
 
-/* Go on under another @base and @token: the guest was restored under a new domain id. */
-int stream_move(struct stream *s, const char *base, const char *token);
+/* Go on under another @home and @token: the guest was restored under a new domain id. */
+int stream_move(struct stream *s, const char *home, const char *token);
 
 /*
  * stream_event - look at the nodes after a watch event

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bench on real Xen (tests/harness/bench.py), emulated by QEMU. See docs/lab.md."""
+
+import shutil
+import time
+from pathlib import Path
+
+import harness
+from harness import CaseFailed
+from harness.bench import Bench as BaseBench
+from harness.logscan import scan
+
+from .channel import ChannelError
+from .guest import Guest
+from .host import IMAGES, Backend, Host, Image
+from .images import debian, payload
+from .images.cache import BUILD
+from .machine import GUEST_DISK_SIZE, PAYLOAD_SIZE, Machine, MachineError
+
+# An emulated machine is some ten times slower than a real one, and this one shares
+# its processors with whatever else runs here.
+TIME_SCALE = 4.0
+
+# libxl's hotplug script for disks; the lab's quick one stands in for it, see block-fast.
+SCRIPT = "/etc/xen/scripts/block"
+
+
+class Env(harness.Env):
+    """What a case works with; everything it makes has the case's number in its name."""
+
+    def __init__(self, bench, case, variant, logs):
+        self._bench = bench
+        self._case = case
+        self.kind, _, frontend = variant.partition("/")
+        self.frontend = frontend or case.frontend[0]
+        self.logs = Path(logs)
+        self.notes = {}
+        self.allowed = []
+        self.guests = []
+        self.number = bench.next_number()
+        self.folder = f"{IMAGES}/{self.number}"
+        self.aborted = False
+        self.host = bench.host
+        self.backend = bench.backend
+        self._console_start = bench.machine.console.stat().st_size
+        # What stands in the logs before this line is not this case's doing.
+        self.marker = f"lab: case {self.number} begins"
+        self.host.run(f"mkdir -p {self.folder}; echo '{self.marker}' >/dev/kmsg")
+        self._stock_scripts = case.options.get("scripts") == "stock"
+        if self._stock_scripts:
+            self.host.run(f"umount {SCRIPT}")
+
+    def abort(self):
+        self.aborted = True
+        self._bench.kill_machine()
+
+    def image(self, size, name=None, content=None):
+        name = name or f"disk{len(self.guests)}-{time.monotonic_ns()}"
+        return Image(self.host, f"{self.folder}/{name}.img", size, content)
+
+    def guest(self, disks=(), vcpus=1, memory=None, **options):
+        """options: frontend, kind; image ("tiny" or "debian"), append, config."""
+        kind = options.pop("kind", self.kind)
+        frontend = options.pop("frontend", self.frontend)
+        if payload.frontend_modules(frontend) is None:
+            raise CaseFailed(f"{frontend} is not built (make modules)")
+        name = f"case{self.number}-{len(self.guests)}"
+        guest = Guest(self, name, kind, frontend, TIME_SCALE)
+        self.guests.append(guest)
+        guest.create(disks, vcpus, memory, **options)
+        return guest
+
+    def await_(self, condition, what, timeout=30):
+        end = time.monotonic() + timeout * TIME_SCALE
+        while not condition():
+            if self.aborted:
+                raise CaseFailed("the case took too long")
+            if time.monotonic() > end:
+                raise CaseFailed(f"waited {timeout * TIME_SCALE:g} s for {what}")
+            time.sleep(0.1)
+
+    def restore_scripts(self):
+        """Undo @case(scripts="stock")."""
+        if self._stock_scripts:
+            self.host.run(f"mount --bind {SCRIPT}-fast {SCRIPT}")
+
+    def xen_log(self):
+        """Xen's and dom0's console since the case began."""
+        with open(self._bench.machine.console, "rb") as stream:
+            stream.seek(self._console_start)
+            return stream.read().decode(errors="replace")
+
+    def collect(self, full):
+        """{name: text} of all logs; with full also what only a person wants to see."""
+        logs = {"console": self.xen_log()}
+        text = self.host.run("dmesg", check=False).out
+        logs["dom0-dmesg"] = text.partition(self.marker)[2] if self.marker in text else text
+        if self.backend.kind == "xenpv-backendd":
+            logs["backendd"] = self.backend.log()
+        for guest in self.guests:
+            logs[f"{guest.name}-console"] = self.host.run(
+                f"cat {guest.console}", check=False
+            ).out
+            if guest.running:
+                # A crashed guest does not answer: its console says why.
+                result = guest.run("dmesg", timeout=5, check=False)
+                logs[f"{guest.name}-dmesg"] = result.out
+        if full:
+            logs["xenstore"] = self.host.run("xenstore-ls -f", check=False).out
+            logs["xl-list"] = self.host.run("xl list -v; losetup -a", check=False).out
+            logs["journal"] = self.host.run("journalctl -n 2000 --no-pager", check=False).out
+        return logs
+
+
+class Bench(BaseBench):
+    """One machine serves many cases; a failed case, or another backend, gets a new one."""
+
+    name = "lab"
+    parallel = 1
+    time_scale = TIME_SCALE
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.machine = None
+        self.host = None
+        self.backend = None
+        self._number = 0
+        self._folder = BUILD / "machine"
+        self._payload = self._folder / "payload.raw"
+        self._guest_disk = self._folder / "guest.raw"
+
+    def next_number(self):
+        self._number += 1
+        return self._number
+
+    def variants(self, case):
+        if len(case.frontend) == 1:
+            return list(case.guests)
+        return [f"{kind}/{frontend}" for kind in case.guests for frontend in case.frontend]
+
+    def start(self, cases):
+        if not shutil.which("qemu-system-x86_64"):
+            raise harness.CaseSkipped("qemu-system-x86_64 is not installed")
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        with_debian = any(case.options.get("image") == "debian" for case in cases)
+        payload.build(self._payload, PAYLOAD_SIZE, with_debian)
+        if with_debian:
+            self._guest_disk.symlink_to(debian.disk(payload.guest_modules()))
+        else:
+            with open(self._guest_disk, "wb") as stream:
+                stream.truncate(GUEST_DISK_SIZE)
+
+    def _machine_for(self, kind):
+        """A machine that serves disks with this kind of backend."""
+        if self.machine and self.machine.alive and self.backend.kind == kind:
+            return
+        self.kill_machine()
+        self.machine = Machine(self._payload, self._guest_disk, self._folder)
+        try:
+            self.machine.start()
+        except MachineError as error:
+            raise CaseFailed(str(error)) from error
+        self.host = Host(self.machine.channel, scale=TIME_SCALE)
+        self.host.run(
+            f"date -s @{time.time():.3f} >/dev/null && mkdir -p /lab && mount -o ro /dev/vdb /lab && "
+            f"mount --bind {SCRIPT}-fast {SCRIPT} && modprobe loop"
+        )
+        self.backend = Backend(self.host, kind)
+        self.backend.start()
+
+    def kill_machine(self):
+        if self.machine:
+            self.machine.stop()
+            self.machine = None
+
+    def open(self, case, variant, logs):
+        try:
+            self._machine_for(case.backend)
+            return Env(self, case, variant, logs)
+        except ChannelError as error:
+            self.kill_machine()
+            raise CaseFailed(str(error)) from error
+        except CaseFailed:
+            self.kill_machine()
+            raise
+
+    def close(self, env, failed):
+        complaints, logs = [], {}
+        try:
+            if self.machine is None or not self.machine.alive:
+                raise CaseFailed("the machine is gone (time limit, or it crashed)")
+            logs = env.collect(full=failed)
+            for name, text in logs.items():
+                complaints += [f"{name}: {line}" for line in scan(text, env.allowed)]
+            complaints += self._clean(env)
+            if complaints and not failed:
+                logs = env.collect(full=True)
+        except (CaseFailed, ChannelError) as error:
+            complaints.append(str(error))
+            logs.setdefault("console", env.xen_log() if self.machine else "")
+        if failed or complaints or self.options.keep:
+            self._keep(env, logs)
+        if failed or complaints:
+            self.kill_machine()
+        return complaints
+
+    def _clean(self, env):
+        """Destroy what the case made; returns what did not go away."""
+        for guest in env.guests:
+            if guest.running:
+                guest.destroy()
+        env.restore_scripts()
+        complaints = []
+        try:
+            env.await_(lambda: not self._domains(), "domains to be gone", timeout=5)
+        except CaseFailed:
+            complaints.append(f"domains still there, grants mapped: {self._domains()}")
+        nodes = self.host.run("xenstore-list /local/domain/0/backend/vbd", check=False).out.split()
+        if nodes:
+            complaints.append(f"backend nodes of dead domains are left: {' '.join(nodes)}")
+        self.host.run(f"rm -rf {env.folder}; losetup -D", check=False)
+        return complaints
+
+    def _domains(self):
+        lines = self.host.run("xl list").out.splitlines()[2:]
+        return " ".join(line.split()[0] for line in lines)
+
+    @staticmethod
+    def _keep(env, logs):
+        shutil.rmtree(env.logs, ignore_errors=True)
+        env.logs.mkdir(parents=True)
+        for name, text in logs.items():
+            (env.logs / f"{name}.log").write_text(text)
+
+    def stop(self):
+        self.kill_machine()
+        if not self.options.keep:
+            for path in (self._payload, self._guest_disk):
+                path.unlink(missing_ok=True)

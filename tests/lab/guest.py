@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests of the lab: made by plain `xl create`, steered over xenstore."""
+
+import shlex
+import time
+
+import harness
+from harness import CaseFailed
+
+from .channel import ChannelError
+from .host import Dom
+
+MEMORY = {"tiny": 192, "debian": 512}
+# How long from `xl create` until labd in the guest answers, in seconds.
+BOOT_LIMIT = {"tiny": 120, "debian": 240}
+
+
+def disk_spec(disk, backend):
+    """The disk as `xl` reads it."""
+    words = [disk.spec()]
+    if backend == "qdisk":
+        words.append("backendtype=qdisk")
+    for key, value in disk.options.items():
+        if key == "discard":
+            words.append("discard" if value in ("1", True) else "no-discard")
+        elif key == "trusted":
+            words.append("trusted" if value in ("1", True) else "untrusted")
+        else:
+            words.append(f"{key}={value}")
+    return ",".join(words)
+
+
+class Guest(Dom, harness.Guest):
+    """One domain; .domid changes when it is restored."""
+
+    def __init__(self, env, name, kind, frontend, scale):
+        super().__init__(env.host.channel, 0, name, scale)
+        self._env = env
+        self._host = env.host
+        self._open = False
+        self.kind = kind
+        self.frontend = frontend
+        self.console = f"/var/log/xen/console/guest-{name}.log"
+        self.boot_seconds = None
+
+    def create(self, disks, vcpus, memory, image="tiny", append="", config=""):
+        """xl create, and wait until labd in the guest answers."""
+        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
+        append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
+        specs = ", ".join(f'"{disk_spec(d, self._env.backend.kind)}"' for d in disks)
+        text = f"""\
+name = "{self.name}"
+type = "{self.kind}"
+kernel = "/lab/vmlinux"
+ramdisk = "/lab/{ramdisk}"
+extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={self.name} {append}"
+memory = {memory or MEMORY[image]}
+maxmem = {memory or MEMORY[image]}
+vcpus = {vcpus}
+on_poweroff = "destroy"
+on_reboot = "destroy"
+on_crash = "preserve"
+tsc_mode = "native"
+disk = [{specs}]
+{config}
+"""
+        path = f"{self._env.folder}/{self.name}.cfg"
+        self._host.write(path, text.encode())
+        begun = time.monotonic()
+        self._host.run(f"xl create -q {path}", timeout=120)
+        self._connect(BOOT_LIMIT[image])
+        self.boot_seconds = time.monotonic() - begun
+
+    def _connect(self, timeout):
+        self.domid = int(self._host.run(f"xl domid {self.name}").out)
+        self.channel.guest_open(self.domid)
+        self._open = True
+        try:
+            self.channel.hello(self.domid, timeout)
+        except ChannelError as error:
+            log = self._host.run(f"tail -n 8 {self.console}", check=False).out
+            raise CaseFailed(
+                f"{self.name} did not come up: {error}; its console ends with: "
+                + " / ".join(log.split("\n"))
+            ) from error
+
+    def attach(self, disk, timeout=30, check=True):
+        spec = disk_spec(disk, self._env.backend.kind)
+        result = self._host.run(
+            f"xl block-attach {self.domid} {shlex.quote(spec)}", timeout=timeout, check=check
+        )
+        if check:
+            self._env.await_(
+                lambda: self.run(f"test -b /dev/{disk.vdev}", check=False).rc == 0,
+                f"/dev/{disk.vdev} in {self.name}",
+                timeout,
+            )
+        return result
+
+    def detach(self, vdev, timeout=30, check=True):
+        result = self._host.run(
+            f"xl block-detach {self.domid} {vdev}", timeout=timeout, check=check
+        )
+        if check:
+            self._env.await_(
+                lambda: self.run(f"test -e /dev/{vdev}", check=False).rc != 0,
+                f"/dev/{vdev} to be gone from {self.name}",
+                timeout,
+            )
+        return result
+
+    def sectors(self, vdev):
+        return int(self.run(f"cat /sys/class/block/{vdev}/size").out)
+
+    def grants(self):
+        return int(self._host.run(f"lab-grants {self.domid}").out)
+
+    def dmesg(self):
+        return self.run("dmesg").out
+
+    def shutdown(self, timeout=60):
+        self._host.run(f"xl shutdown -w {self.domid}", timeout=timeout)
+        self._forget()
+
+    def destroy(self):
+        self._host.run(f"xl destroy {self.domid}", timeout=60)
+        self._forget()
+
+    def _forget(self):
+        if self._open:
+            self._open = False
+            self.channel.guest_close(self.domid)
+
+    @property
+    def running(self):
+        """False after shutdown() or destroy()."""
+        return self._open
+
+    def save_restore(self, timeout=120):
+        state = f"{self._env.folder}/{self.name}.save"
+        self._host.run(f"xl save {self.domid} {state}", timeout=timeout)
+        self._host.run(f"xl restore {state} && rm {state}", timeout=timeout)
+        domid = int(self._host.run(f"xl domid {self.name}").out)
+        self.channel.guest_move(self.domid, domid)
+        self.domid = domid
+        self.run("true", timeout=60)
+

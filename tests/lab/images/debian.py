@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Debian guest: Debian 12 with systemd, its root on ext4 found by LABEL.
+
+What an administrator would install is put in as the packages would: xen-vbd in
+its initramfs in place of xen-blkfront, and the agent with its unit.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from . import kernel, programs
+from .cache import ROOT, cached, file_hash, run
+from .dom0 import SUITE, bootstrap, install_modules, make_ext4
+
+LABEL = "xenpv-guest"
+SIZE = 3 << 30
+PACKAGES = (
+    "systemd systemd-sysv libpam-systemd dbus udev kmod e2fsprogs initramfs-tools iproute2 procps "
+    "libxenstore4 libjson-c5 libcap2"
+).split()
+MODULES = "ext4 crc32c_generic xen-blkfront xen-netfront xen-gntalloc loop".split()
+
+AGENT = ROOT / "build/tools/bin/xenpv-agent"
+AGENT_UNIT = ROOT / "packaging/systemd/xenpv-agent.service"
+AGENT_HOOK = ROOT / "tools/guestagent/xenpv-agent.shutdown"
+
+FILES = {
+    "etc/hostname": "guest\n",
+    "etc/fstab": f"LABEL={LABEL} / ext4 errors=remount-ro 0 1\n",
+    "etc/machine-id": "6c616200000000000000000000067e57\n",
+    "etc/initramfs-tools/initramfs.conf": (
+        "MODULES=list\nBUSYBOX=auto\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nKEYMAP=n\nFSTYPE=ext4\n"
+    ),
+    "etc/systemd/system/labd.service": """\
+[Unit]
+Description=The lab's control channel
+
+[Service]
+ExecStart=/usr/local/sbin/labd
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+""",
+    "etc/systemd/system/serial-getty@hvc0.service.d/lab.conf": (
+        "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --keep-baud 115200 %I "
+        "$TERM\n"
+    ),
+    "usr/local/bin/fio": (
+        "#!/bin/sh\nLD_LIBRARY_PATH=/usr/local/lib/fio exec /usr/local/lib/fio/fio \"$@\"\n"
+    ),
+}
+
+MASKED = (
+    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
+    "e2scrub_reap.service fstrim.timer systemd-pstore.service getty@tty1.service"
+).split()
+
+
+def _rootfs():
+    inputs = {"suite": SUITE, "packages": PACKAGES, "v": 1}
+    build = cached("guest-rootfs", inputs, lambda out: bootstrap(out / "root.tar", PACKAGES))
+    return build / "root.tar"
+
+
+def _build_of(modules):
+    """The directory with the guest's disk and initramfs. modules: of the frontend."""
+    release = kernel.version()
+    agent = {
+        "usr/sbin/xenpv-agent": AGENT,
+        "lib/systemd/system/xenpv-agent.service": AGENT_UNIT,
+        "lib/systemd/system-shutdown/xenpv-agent.shutdown": AGENT_HOOK,
+    }
+    if not all(path.exists() for path in agent.values()):
+        agent = {}
+    inputs = {
+        "rootfs": _rootfs().parent.name,
+        "kernel": file_hash(kernel.vmlinuz(release)),
+        "labd": file_hash(programs.labd()),
+        "fio": programs.fio().name,
+        "frontend": {path.name: file_hash(path) for path in modules},
+        "agent": {path: file_hash(source) for path, source in agent.items()},
+        "files": [FILES, MASKED, MODULES],
+        "v": 1,
+    }
+    return cached("guest", inputs, lambda out: _build(out, release, modules, agent))
+
+
+def _build(out, release, modules, agent):
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        run("tar", "-xf", _rootfs(), "-C", root, "--numeric-owner")
+        for name, text in FILES.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (root / "usr/local/bin/fio").chmod(0o755)
+        shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
+        fio = root / "usr/local/lib/fio"
+        shutil.copytree(
+            programs.fio(), fio, ignore=shutil.ignore_patterns("ld-*", "libc.*", "libm.*", "*.json")
+        )
+        for path, source in agent.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, root / path)
+        for unit in MASKED:
+            link = root / "etc/systemd/system" / unit
+            link.unlink(missing_ok=True)
+            link.symlink_to("/dev/null")
+        _install_frontend(root, release, modules)
+        units = ["labd.service", "serial-getty@hvc0.service"]
+        units += ["xenpv-agent.service"] if agent else []
+        run("chroot", root, "systemctl", "enable", *units)
+        shutil.copy(kernel.vmlinuz(release), root / f"boot/vmlinuz-{release}")
+        shutil.copy(f"/boot/config-{release}", root / "boot")
+        run("chroot", root, "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release)
+        shutil.copy(root / f"boot/initrd.img-{release}", out / "initramfs")
+        make_ext4(root, out / "disk.raw", str(SIZE), LABEL)
+
+
+def _install_frontend(root, release, modules):
+    """The driver into updates/ and the initramfs; the stock one is blacklisted, not removed."""
+    install_modules(root, release, MODULES)
+    wanted = ["crc32c_generic", "ext4"]
+    if any("/kernel/" in str(path) for path in modules):
+        wanted.append("xen-blkfront")
+    else:
+        updates = root / "lib/modules" / release / "updates/xenpv"
+        updates.mkdir(parents=True)
+        for path in modules:
+            shutil.copy(path, updates)
+        wanted += [path.stem for path in modules]
+        (root / "etc/modprobe.d/xenpv.conf").write_text("blacklist xen-blkfront\n")
+    run("depmod", "-b", root, release)
+    (root / "etc/initramfs-tools/modules").write_text("".join(f"{name}\n" for name in wanted))
+
+
+def disk(modules):
+    """The guest's disk, a raw file: run on an overlay of it."""
+    return _build_of(modules) / "disk.raw"
+
+
+def initramfs(modules):
+    return _build_of(modules) / "initramfs"
