@@ -210,7 +210,8 @@ bool rig_worker_gone(struct rig *rig)
 	return true;
 }
 
-static void receive(struct rig *rig, struct worker_msg *msg)
+/* 0, or -ECONNRESET when the worker is gone. */
+static int receive(struct rig *rig, struct worker_msg *msg)
 {
 	struct pollfd p = { .fd = rig->sock, .events = POLLIN };
 	size_t n;
@@ -219,18 +220,24 @@ static void receive(struct rig *rig, struct worker_msg *msg)
 	if (poll(&p, 1, RIG_TIMEOUT * 4) <= 0)
 		rig_die("the worker does not answer");
 	r = fdpass_recv(rig->sock, msg, sizeof(*msg), NULL, 0, &n);
-	if (r < 0)
+	if (r < 0 && r != -ECONNRESET)
 		rig_die("the worker's socket: %s", strerror(-r));
+	return r;
 }
 
-int rig_call(struct rig *rig, struct worker_msg *msg, const int *fds, size_t n)
+static int call(struct rig *rig, struct worker_msg *msg, const int *fds, size_t n)
 {
 	struct worker_msg reply;
+	int r;
 
 	msg->seq = ++rig->seq;
-	MUST(fdpass_send(rig->sock, msg, sizeof(*msg), fds, n));
+	r = fdpass_send(rig->sock, msg, sizeof(*msg), fds, n);
+	if (r == -EPIPE)
+		return -ECONNRESET;
+	MUST(r);
 	for (;;) {
-		receive(rig, &reply);
+		if (receive(rig, &reply) < 0)
+			return -ECONNRESET;
 		if (reply.type == WORKER_RING_ERROR) {
 			rig->ring_error = reply.ring_error;
 			rig->has_ring_error = true;
@@ -245,6 +252,15 @@ int rig_call(struct rig *rig, struct worker_msg *msg, const int *fds, size_t n)
 	return reply.reply.error;
 }
 
+int rig_call(struct rig *rig, struct worker_msg *msg, const int *fds, size_t n)
+{
+	int r = call(rig, msg, fds, n);
+
+	if (r == -ECONNRESET)
+		rig_die("the worker died over a message of type %u", msg->type);
+	return r;
+}
+
 int rig_attach(struct rig *rig)
 {
 	struct worker_msg msg = { .type = WORKER_ATTACH, .devid = DEVID };
@@ -254,7 +270,7 @@ int rig_attach(struct rig *rig)
 	return rig_call(rig, &msg, fds, 2);
 }
 
-int rig_connect(struct rig *rig, bool reattach)
+int rig_try_connect(struct rig *rig, bool reattach)
 {
 	struct worker_msg msg = { .type = WORKER_CONNECT, .devid = DEVID };
 	int fds[RIG_MAX_RINGS], r;
@@ -270,9 +286,18 @@ int rig_connect(struct rig *rig, bool reattach)
 		msg.connect.evtchn[i] = rig->ring[i].port;
 		memcpy(msg.connect.ring_ref[i], rig->ring[i].ref, sizeof(rig->ring[i].ref));
 	}
-	r = rig_call(rig, &msg, fds, rig->o.rings);
+	r = call(rig, &msg, fds, rig->o.rings);
 	for (uint32_t i = 0; i < rig->o.rings; i++)
 		close(fds[i]);
+	return r;
+}
+
+int rig_connect(struct rig *rig, bool reattach)
+{
+	int r = rig_try_connect(rig, reattach);
+
+	if (r == -ECONNRESET)
+		rig_die("the worker died over CONNECT");
 	return r;
 }
 
@@ -286,6 +311,13 @@ static int simple(struct rig *rig, uint32_t type)
 int rig_disconnect(struct rig *rig)
 {
 	return simple(rig, WORKER_DISCONNECT);
+}
+
+int rig_try_disconnect(struct rig *rig)
+{
+	struct worker_msg msg = { .type = WORKER_DISCONNECT, .devid = DEVID };
+
+	return call(rig, &msg, NULL, 0);
 }
 
 int rig_detach(struct rig *rig)
@@ -321,9 +353,8 @@ bool rig_await_ring_error(struct rig *rig)
 
 	if (rig->has_ring_error)
 		return true;
-	if (poll(&p, 1, RIG_TIMEOUT) <= 0)
+	if (poll(&p, 1, RIG_TIMEOUT) <= 0 || receive(rig, &msg) < 0)
 		return false;
-	receive(rig, &msg);
 	if (msg.type != WORKER_RING_ERROR)
 		rig_die("message of type %u instead of RING_ERROR", msg.type);
 	rig->ring_error = msg.ring_error;

@@ -97,7 +97,10 @@ void rig_reset_rings(struct rig *rig);
 /* Messages; each returns the worker's answer. */
 int rig_attach(struct rig *rig);
 int rig_connect(struct rig *rig, bool reattach);
+/* rig_try_...: the same, but -ECONNRESET when the worker dies over it. */
+int rig_try_connect(struct rig *rig, bool reattach);
 int rig_disconnect(struct rig *rig);
+int rig_try_disconnect(struct rig *rig);
 int rig_detach(struct rig *rig);
 int rig_resize(struct rig *rig, uint64_t size);
 int rig_stats(struct rig *rig);

@@ -13,6 +13,8 @@
 
 #include <xen/io/blkif.h>
 
+#include "worker/crashpoint.h"
+
 static void step(struct io *io);
 static void storage_done(struct storage_op *op, int result);
 
@@ -303,6 +305,7 @@ static void submit_step(struct io *io)
 		}
 	}
 	storage_queue_submit(io->queue->storage, &io->op);
+	crash_point();
 }
 
 static void storage_done(struct storage_op *op, int result)
@@ -416,6 +419,7 @@ static void answer(struct queue *q)
 		if (notify) {
 			host_evtchn_notify(q->evtchn, (uint32_t)q->local_port);
 			STAT_ADD(q, events_sent, 1);
+			crash_point();
 		}
 	}
 	while ((io = io_list_take(&list))) {
@@ -453,6 +457,7 @@ bool io_pass(struct queue *q)
 
 	/* new I/O is on its way to the disk while what is over goes to the guest */
 	uring_submit(&q->uring);
+	crash_point();
 	if (q->done.head)
 		finish(q);
 	if (q->answer.head) {

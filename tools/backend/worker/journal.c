@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void (*journal_crash_point)(void);
+#include "worker/crashpoint.h"
 
 /* Everything before is stored before everything after, as a dead process leaves it. */
 #define ORDER() atomic_signal_fence(memory_order_seq_cst)
@@ -20,8 +20,7 @@ void (*journal_crash_point)(void);
 		ORDER();                                                                           \
 		*(volatile __typeof__(field) *)&(field) = (value);                                 \
 		ORDER();                                                                           \
-		if (__builtin_expect(journal_crash_point != NULL, 0))                              \
-			journal_crash_point();                                                     \
+		crash_point();                                                                     \
 	} while (0)
 
 static size_t ring_size(uint32_t slots)

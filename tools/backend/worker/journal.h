@@ -165,6 +165,3 @@ void journal_answering(struct journal_view *v, uint32_t slot, int32_t status, ui
 void journal_intent(struct journal_view *v, uint32_t rsp_prod);
 void journal_published(struct journal_view *v);
 void journal_free(struct journal_view *v, uint32_t slot);
-
-/* For tests: called after each store to the journal when it is set. */
-extern void (*journal_crash_point)(void);

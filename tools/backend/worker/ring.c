@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "worker/crashpoint.h"
+
 /* The four indices at the head of the shared page, in the order of ring.h. */
 struct indices {
 	_Atomic uint32_t req_prod;
@@ -81,6 +83,7 @@ void ring_put_response(struct ring *ring, uint64_t id, uint8_t op, int16_t statu
 	memcpy(to, &id, sizeof(id));
 	to[ring->abi->response_op] = op;
 	memcpy(to + ring->abi->response_status, &status, sizeof(status));
+	crash_point();
 }
 
 bool ring_publish(struct ring *ring)
@@ -92,6 +95,7 @@ bool ring_publish(struct ring *ring)
 
 	atomic_store_explicit(&ix->rsp_prod, index, memory_order_release);
 	ring->published = index;
+	crash_point();
 	/* the frontend sees the responses before we look for its wish to be told */
 	atomic_thread_fence(memory_order_seq_cst);
 	event = atomic_load_explicit(&ix->rsp_event, memory_order_relaxed);
