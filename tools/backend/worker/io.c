@@ -62,6 +62,21 @@ static void io_prepare(struct io *io, const uint8_t raw[static ABI_MAX_SLOT])
 	io->kind = TRANSFER_NONE;
 }
 
+/*
+ * Note the id of @io. False: a request in flight has it already, so that a response
+ * could mean either. Flushes without data are left out: mini-os sends a barrier
+ * and a flush at once, both with id 0, and which is answered does not matter.
+ */
+static bool note_id(struct io *io)
+{
+	io->in_ids = false;
+	if (!io->req.nr_segments &&
+	    (io->req.op == BLKIF_OP_FLUSH_DISKCACHE || io->req.op == BLKIF_OP_WRITE_BARRIER))
+		return true;
+	io->in_ids = idset_add(&io->queue->ids, io->slot, io->req.id);
+	return io->in_ids;
+}
+
 int io_recover(struct queue *q, const struct journal_entry *entries, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -69,7 +84,7 @@ int io_recover(struct queue *q, const struct journal_entry *entries, uint32_t n)
 		struct io *io = &q->io[entries[i].slot];
 
 		io_prepare(io, slot->request);
-		if (!idset_add(&q->ids, io->slot, io->req.id))
+		if (!note_id(io))
 			return -EBADMSG;
 		if (entries[i].done) {
 			io->status = (int16_t)slot->status;
@@ -129,7 +144,7 @@ static struct io *take_new(struct queue *q)
 	q->ring.req_cons++;
 	count_in_flight(q, 1);
 	io_prepare(io, raw);
-	if (!idset_add(&q->ids, io->slot, io->req.id)) {
+	if (!note_id(io)) {
 		uint64_t id = io->req.id;
 
 		q->free[q->nr_free++] = io->slot;
@@ -388,7 +403,8 @@ static void release(struct io *io)
 {
 	struct queue *q = io->queue;
 
-	idset_remove(&q->ids, io->slot);
+	if (io->in_ids)
+		idset_remove(&q->ids, io->slot);
 	q->free[q->nr_free++] = io->slot;
 	count_in_flight(q, -1);
 	if (q->barrier == io)

@@ -44,6 +44,7 @@ struct io {
 	int16_t status; /* BLKIF_RSP_* */
 	int error;      /* what a transfer or the storage said first */
 	enum io_step step;
+	bool in_ids; /* has a member in queue.ids */
 	struct storage_op op;
 
 	/* the data; arrays of req.nr_segments, inline or in `more` */
