@@ -51,11 +51,12 @@ class Run:
         self.bench, self.case, self.variant = bench, case, variant
         middle = f"{variant}/" if variant else ""
         self.name = f"{bench.name}/{middle}{case.name}"
+        self.logs = TOP / "build" / bench.name / "log" / middle / case.name
         self.env = None
 
     def execute(self):
         start = time.monotonic()
-        logs = TOP / "build" / self.name.replace("/", os.sep)
+        logs = self.logs
         status, text, notes = "PASS", "", {}
         timer = None
         try:
@@ -129,6 +130,7 @@ def _parser():
     parser.add_argument("--repeat", type=int, default=1, help="run each case so many times")
     parser.add_argument("--fail-fast", action="store_true", help="stop after the first failure")
     parser.add_argument("--keep", action="store_true", help="keep the logs of passed cases too")
+    parser.add_argument("--no-build", action="store_true", help="use what is built already")
     parser.add_argument("--suite", help="name of build/check/<suite>.json (default: the bench)")
     return parser
 
@@ -144,7 +146,7 @@ def _write_results(suite, outcomes):
             "status": o.status,
             "seconds": round(o.seconds, 2),
             "text": o.text,
-            "logs": os.path.relpath(o.logs, TOP) if o.status == "FAIL" else "",
+            "logs": os.path.relpath(o.logs, TOP) if o.logs else "",
             "notes": o.notes,
         }
         for o in outcomes

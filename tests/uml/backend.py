@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The backend of a test environment: our daemon, or the shim's own test peer."""
+
+import os
+import signal
+import threading
+
+import harness
+from harness import CaseFailed
+
+from .process import Process, children
+
+
+class Backend(harness.Backend):
+    """Runs a backend program and starts it again when it dies, as systemd would."""
+
+    def __init__(self, env, kind):
+        self.kind = kind
+        self._env = env
+        self._process = None
+        self._stopping = True
+        self._lock = threading.Lock()
+        self.starts = 0
+        self.log_file = env.logs / "backend.log"
+        self.runtime = env.scratch / "backend"
+
+    def _command(self):
+        tools = self._env.tools
+        if self.kind == "testback":
+            return [str(tools / "tests/uml/hv/testback")]
+        program = tools / "tools/backend/control/xenpv-backendd-loop"
+        worker = tools / "tools/backend/worker/xenpv-worker-loop"
+        config = self._env.scratch / "backendd.conf"
+        config.touch()
+        self.runtime.mkdir(exist_ok=True)
+        return [
+            str(program),
+            f"--config={config}",
+            f"--worker={worker}",
+            "--worker-user=",
+            f"--runtime-dir={self.runtime}",
+            "--log-level=debug",
+        ]
+
+    def start(self):
+        if self.kind == "none":
+            return
+        self._stopping = False
+        self._spawn()
+        threading.Thread(target=self._supervise, daemon=True).start()
+
+    def _spawn(self):
+        command = self._command()
+        if not os.path.exists(command[0]):
+            raise CaseFailed(f"{command[0]} is not built (scripts/build-tools)")
+        self._process = Process(command, self.log_file, env=self._env.environ)
+        self.starts += 1
+
+    def _supervise(self):
+        while True:
+            process = self._process
+            while process.wait(3600) is None:
+                pass
+            with self._lock:
+                if self._stopping:
+                    return
+                if self._process is process:
+                    self._spawn()
+
+    @property
+    def pid(self):
+        """The broker's process id."""
+        return self._process.pid
+
+    def workers(self):
+        """Process ids of the workers by guest domain id."""
+        found = {}
+        for pid in children(self.pid):
+            try:
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as stream:
+                    words = stream.read().split("\0")
+            except OSError:
+                continue
+            for word in words:
+                if word.removeprefix("--domid=").isdigit():
+                    found[int(word.removeprefix("--domid="))] = pid
+        return found
+
+    def kill_broker(self):
+        process = self._process
+        process.signal(signal.SIGKILL)
+        if process.wait(10) is None:
+            raise CaseFailed("the broker survived SIGKILL")
+
+    def kill_worker(self, guest):
+        pid = self.workers().get(guest.domid)
+        if pid is None:
+            raise CaseFailed(f"no worker serves domain {guest.domid}")
+        os.kill(pid, signal.SIGKILL)
+
+    def restart(self):
+        with self._lock:
+            self._process.signal(signal.SIGTERM)
+            if self._process.wait(30) is None:
+                raise CaseFailed("the backend did not end within 30 s of SIGTERM")
+            self._spawn()
+
+    def stop(self):
+        """Orderly, as systemctl stop; complaints as lines of text."""
+        if self._process is None:
+            return []
+        with self._lock:
+            self._stopping = True
+            self._process.signal(signal.SIGTERM)
+            if self._process.wait(20) is None:
+                self._process.kill()
+                return ["the backend did not end within 20 s of SIGTERM"]
+        if self._process.returncode not in (0, -signal.SIGTERM):
+            return [f"the backend ended with status {self._process.returncode}"]
+        return []
+
+    def kill(self):
+        if self._process is not None:
+            with self._lock:
+                self._stopping = True
+                self._process.kill()
+
+    def log(self):
+        return self._process.text() if self._process else ""

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The fast bench: User Mode Linux guests on the hub, Debian's xenstored, our daemon."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import harness
+from harness import CaseFailed, CaseSkipped, parse_size
+from harness.bench import Bench as BaseBench
+from harness.cases import TOP
+from harness.logscan import scan
+
+from .backend import Backend
+from .guest import Guest
+from .hub import Hub
+from .process import Process, having_environment
+from .toolstack import Toolstack
+from .xenstore import Xenstore
+
+BUILD = TOP / "build" / "uml"
+TOOLS = TOP / "build" / "tools"
+XENSTORED = "/usr/lib/xen-4.17/bin/xenstored"
+DEBUG_SCALE = 4.0  # how much slower the debug kernel may be
+
+
+class Image(harness.Image):
+    """A sparse file in the environment's scratch directory."""
+
+    def __init__(self, path, size, content):
+        self.path = str(path)
+        self.size = parse_size(size)
+        with open(self.path, "xb") as stream:
+            stream.write(content or b"")
+            stream.truncate(self.size)
+
+    def resize(self, size):
+        self.size = parse_size(size)
+        os.truncate(self.path, self.size)
+
+
+class Host(harness.Host):
+    """This machine."""
+
+    def __init__(self, env):
+        self._env = env
+
+    def run(self, command, timeout=60, check=True):
+        try:
+            done = subprocess.run(
+                ["bash", "-c", command],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                env=self._env.environ,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise CaseFailed(f"{command!r} took more than {timeout} s") from late
+        if check and done.returncode:
+            raise CaseFailed(f"{command!r} ended with {done.returncode}: {done.stderr.strip()}")
+        return harness.Result(done.returncode, done.stdout, done.stderr)
+
+    def read(self, path):
+        return Path(path).read_bytes()
+
+    def write(self, path, data, mode=0o644):
+        Path(path).write_bytes(data)
+        os.chmod(path, mode)
+
+    def xs_read(self, path):
+        return self._env.store.read(path)
+
+    def xs_write(self, path, value):
+        self._env.store.write(path, value)
+
+
+class Env(harness.Env):
+    """A host of its own for one case: hub, xenstored, backend, guests."""
+
+    def __init__(self, bench, case, kernel, frontend, logs):
+        self.case, self.kernel, self.frontend, self.logs = case, kernel, frontend, Path(logs)
+        self.build, self.tools = BUILD, TOOLS
+        self.notes, self.allowed, self.guests, self._disks = {}, [], [], {}
+        self.tag = bench.next_tag()
+        self.hub = self.store = self.toolstack = self.backend = None
+        self._hub_process = self._xenstored = None
+        self.toolstack_lock = threading.Lock()
+        self.aborted = False
+        shutil.rmtree(self.logs, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        self.scratch = Path(tempfile.mkdtemp(prefix="xenpv-uml."))
+        self.memory_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(self.scratch)
+        (self.scratch / "uml").mkdir()
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
+            "XENPV_LOOP_SOCKET": str(self.scratch / "hub"),
+            "XENSTORED_RUNDIR": str(self.scratch),
+            "XENSTORED_PATH": str(self.scratch / "xenstored"),
+        }
+        self.host = Host(self)
+
+    def up(self):
+        self._start_hub()
+        self._start_xenstored()
+        self.toolstack = Toolstack(self.store)
+        self.backend = Backend(self, self.case.backend)
+        self.backend.start()
+
+    def _start_hub(self):
+        program = TOOLS / "tests/uml/hv/xenpv-hub"
+        if not program.exists():
+            raise CaseFailed(f"{program} is not built (scripts/build-tools)")
+        log = self.logs / "hub.log"
+        self._hub_process = Process(
+            [str(program), self.environ["XENPV_LOOP_SOCKET"]],
+            log,
+            env=self.environ,
+            stdin=subprocess.PIPE,
+        )
+        self._wait_for(lambda: "ready" in self._hub_process.text(), self._hub_process, "the hub")
+        self.hub = Hub(self.environ["XENPV_LOOP_SOCKET"])
+
+    def _start_xenstored(self):
+        if not os.path.exists(XENSTORED):
+            raise CaseSkipped("xen-utils-4.17 is not installed")
+        preload = TOOLS / "tests/uml/hv/libxenstored-on-hub.so"
+        self._xenstored = Process(
+            [XENSTORED, "-N", "-F", str(self.scratch / "xenstored.pid")],
+            self.logs / "xenstored.log",
+            env={**self.environ, "LD_PRELOAD": str(preload)},
+        )
+        socket = self.environ["XENSTORED_PATH"]
+        self._wait_for(lambda: os.path.exists(socket), self._xenstored, "xenstored")
+        self.store = Xenstore(socket)
+
+    @staticmethod
+    def _wait_for(condition, process, what):
+        """For programs that tell in no other way that they are up."""
+        end = time.monotonic() + 20
+        while not condition():
+            if not process.running:
+                raise CaseFailed(f"{what} ended at once: {process.text().strip()}")
+            if time.monotonic() > end:
+                raise CaseFailed(f"{what} did not start within 20 s")
+            time.sleep(0.002)
+
+    def scaled(self, timeout):
+        return timeout * (DEBUG_SCALE if self.kernel == "debug" else 1)
+
+    def module(self, kernel, name):
+        path = BUILD / f"{kernel}-modules" / name
+        if not path.exists():
+            raise CaseFailed(f"{path} is not built (tests/uml/modules {kernel})")
+        return str(path)
+
+    def image(self, size, name=None, content=None):
+        name = name or f"image{len(os.listdir(self.scratch))}"
+        return Image(self.scratch / name, size, content)
+
+    def guest(self, disks=(), vcpus=1, memory=None, **options):
+        """
+        Options: name, frontend (xen-vbd, xen-blkfront, none), kernel (plain, debug) and
+        parameters ({module: "name=value ..."}).
+        """
+        guest = Guest(self, options.get("name") or f"g{len(self.guests)}")
+        self.guests.append(guest)
+        guest.boot(
+            options.get("kernel", self.kernel),
+            memory,
+            options.get("frontend", self.frontend),
+            disks,
+            options.get("parameters"),
+        )
+        return guest
+
+    def disk_of(self, domid, vdev):
+        """The disk line of a device, from what the toolstack wrote."""
+        backend = self.toolstack.paths(domid, vdev)[0]
+        read = {
+            key: self.store.read(f"{backend}/{key}")
+            for key in ("params", "mode", "discard-enable", "script")
+        }
+        options = {"discard": read["discard-enable"] or "1"}
+        if not read["script"].endswith("/block"):
+            options["script"] = read["script"]
+        return harness.Disk(read["params"], vdev, read["mode"], options)
+
+    def await_(self, condition, what, timeout=30):
+        end = time.monotonic() + self.scaled(timeout)
+        pause = 0.001
+        while not condition():
+            if self.aborted:
+                raise CaseFailed("the case took too long")
+            if time.monotonic() > end:
+                raise CaseFailed(f"waited {self.scaled(timeout):g} s for {what}")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+    def abort(self):
+        self.aborted = True
+        for guest in list(self.guests):
+            if guest.running:
+                guest.kill()
+
+    def _finish_guests(self, failed):
+        """Save what each guest has to say, end it, and see that nothing of it stays pinned."""
+        complaints = []
+        for guest in self.guests:
+            if not guest.running:
+                continue
+            if failed:
+                guest.kill()
+                continue
+            try:
+                (self.logs / f"dmesg-{guest.name}.log").write_text(guest.dmesg())
+                guest.destroy()
+            except (CaseFailed, OSError) as error:
+                complaints.append(str(error))
+                if guest.running:
+                    guest.kill()
+        return complaints
+
+    def _pinned(self):
+        """Grants that stay mapped after their domain's end."""
+        left = []
+        for guest in self.guests:
+            end = time.monotonic() + 5
+            while True:
+                info = self.hub.info(guest.domid)
+                if info is None or info.pinned == 0 or time.monotonic() > end:
+                    break
+                time.sleep(0.005)
+            if info is not None and info.pinned:
+                left.append(f"{info.pinned} grants of {guest.name} are mapped after its end")
+        return left
+
+    def down(self, failed):
+        complaints = []
+        if failed and self.store is not None:
+            try:
+                (self.logs / "xenstore").write_text(self.store.dump())
+            except OSError:
+                pass
+        try:
+            complaints += self._finish_guests(failed)
+            if self.hub is not None and not failed:
+                complaints += self._pinned()
+            if self.backend is not None and not failed:
+                complaints += self.backend.stop()
+        finally:
+            complaints += self._kill_rest(failed)
+        for path in sorted(self.logs.glob("*.log")):
+            text = path.read_text(errors="replace")
+            complaints += [f"{path.name}: {line}" for line in scan(text, self.allowed)]
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return complaints
+
+    def _kill_rest(self, failed):
+        complaints = []
+        if self._xenstored is not None and not self._xenstored.running and not failed:
+            complaints.append(f"xenstored ended with status {self._xenstored.returncode}")
+        if self._hub_process is not None and not self._hub_process.running:
+            complaints.append(f"the hub ended with status {self._hub_process.returncode}")
+        for client in (self.store, self.hub):
+            if client is not None:
+                client.close()
+        if self.backend is not None:
+            self.backend.kill()
+        for process in (self._xenstored, self._hub_process):
+            if process is not None:
+                process.kill()
+        left = having_environment(f"XENPV_LOOP_SOCKET={self.environ['XENPV_LOOP_SOCKET']}")
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if left and not failed:
+            complaints.append(f"{len(left)} processes were left behind")
+        return complaints
+
+
+class Bench(BaseBench):
+    """Each case has an environment of its own, so several run at a time."""
+
+    name = "uml"
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.parallel = max(1, min(4, os.cpu_count() or 1))
+        self._tag = 0
+        self._lock = threading.Lock()
+
+    def next_tag(self):
+        with self._lock:
+            self._tag += 1
+            return f"xenpv{os.getpid()}-{self._tag}"
+
+    def variants(self, case):
+        found = []
+        for kernel in case.kernels:
+            for frontend in case.frontend:
+                words = []
+                if len(case.kernels) > 1 or kernel != "plain":
+                    words.append(kernel)
+                if len(case.frontend) > 1:
+                    words.append(frontend)
+                found.append("/".join(words))
+        return found
+
+    @staticmethod
+    def _split(case, variant):
+        words = variant.split("/") if variant else []
+        kernel = next((w for w in words if w in case.kernels), case.kernels[0])
+        frontend = next((w for w in words if w in case.frontend), case.frontend[0])
+        return kernel, frontend
+
+    def start(self, cases):
+        if self.options.no_build:
+            return
+        kernels = sorted({kernel for case in cases for kernel in case.kernels})
+        commands = [["tests/uml/kernel/build", *kernels], ["tests/uml/guest/build"]]
+        commands += [["tests/uml/modules", kernel] for kernel in kernels]
+        commands += [["scripts/build-tools"]]
+        for command in commands:
+            done = subprocess.run(
+                command, cwd=TOP, capture_output=True, text=True, errors="replace", check=False
+            )
+            if done.returncode:
+                lines = (done.stderr or done.stdout).strip().splitlines()[-15:]
+                raise CaseFailed(f"{' '.join(command)}: " + " / ".join(lines))
+
+    def open(self, case, variant, logs):
+        kernel, frontend = self._split(case, variant)
+        env = Env(self, case, kernel, frontend, logs)
+        try:
+            env.up()
+        except BaseException:
+            env.down(True)
+            raise
+        return env
+
+    def close(self, env, failed):
+        complaints = env.down(failed)
+        if not failed and not complaints and not self.options.keep:
+            shutil.rmtree(env.logs, ignore_errors=True)
+        return complaints
