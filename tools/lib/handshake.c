@@ -9,6 +9,16 @@ static bool frontend_has_rings(enum xenbus_state s)
 	return s == XenbusStateInitialised || s == XenbusStateConnected;
 }
 
+/* After 6 the image of a removed disk may go to another guest: it has to be free by then. */
+static enum hs_action close_down(const struct hs_input *in)
+{
+	if (!in->online && in->attached)
+		return HS_DETACH;
+	if (!in->online && in->image == HS_IMAGE_OPENING)
+		return HS_NOTHING;
+	return HS_SET_CLOSED;
+}
+
 /* A new device: offer at once, but not before it is known whether it must be refused. */
 static enum hs_action from_initialising(const struct hs_input *in)
 {
@@ -41,7 +51,7 @@ static enum hs_action from_initwait(const struct hs_input *in)
 	if (in->frontend == XenbusStateClosing)
 		return HS_SET_CLOSING;
 	if (in->frontend == XenbusStateClosed)
-		return HS_SET_CLOSED;
+		return close_down(in);
 	if (in->image == HS_IMAGE_READY && frontend_has_rings(in->frontend))
 		return HS_CONNECT;
 	return HS_NOTHING;
@@ -53,7 +63,7 @@ static enum hs_action from_connected_down(const struct hs_input *in)
 	if (in->frontend == XenbusStateClosing)
 		return HS_SET_CLOSING;
 	if (!frontend_has_rings(in->frontend))
-		return HS_SET_CLOSED;
+		return close_down(in);
 	switch (in->image) {
 	case HS_IMAGE_CLOSED:
 		return HS_OPEN;
@@ -81,14 +91,8 @@ static enum hs_action from_connected(const struct hs_input *in)
 
 static enum hs_action from_closing(const struct hs_input *in)
 {
-	if (in->link == HS_LINK_DOWN) {
-		if (in->online)
-			return HS_SET_CLOSED;
-		/* After 6 the image may go to another guest: it has to be free by then. */
-		if (in->attached)
-			return HS_DETACH;
-		return in->image == HS_IMAGE_OPENING ? HS_NOTHING : HS_SET_CLOSED;
-	}
+	if (in->link == HS_LINK_DOWN)
+		return close_down(in);
 	/* The frontend flushes and closes by itself, but a removal does not wait for ever. */
 	if (frontend_has_rings(in->frontend) || in->frontend == XenbusStateClosing)
 		return !in->online && in->grace_over ? HS_DISCONNECT : HS_NOTHING;
@@ -135,7 +139,6 @@ enum hs_action hs_next(const struct hs_input *in)
 	switch (in->ours) {
 	case XenbusStateInitialising:
 	case XenbusStateInitWait:
-	case XenbusStateInitialised:
 		if (in->link == HS_LINK_UP)
 			return HS_DISCONNECT;
 		if (in->fault)
@@ -152,7 +155,8 @@ enum hs_action hs_next(const struct hs_input *in)
 	case XenbusStateClosed:
 		return from_closed(in);
 	default:
-		/* Reconfiguring and Reconfigured have no meaning for a disk. */
+		/* Initialised, Reconfiguring and Reconfigured have no meaning for a disk backend.
+		 */
 		return HS_NOTHING;
 	}
 }

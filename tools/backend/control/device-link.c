@@ -25,6 +25,7 @@ static void send_connect(struct device *dev);
 static void link_down(struct device *dev)
 {
 	dev->hs.link = HS_LINK_DOWN;
+	status_changed(dev->broker);
 	device_kick(dev);
 }
 
@@ -136,6 +137,7 @@ static void on_connected(void *userdata, const struct worker_reply *reply)
 	}
 	dev->tries = 0;
 	dev->hs.link = HS_LINK_UP;
+	status_changed(dev->broker);
 	if (dev->reattach) {
 		log_full(LOG_NOTICE, &dev->about, 0, "serves its connected guest again");
 	} else {

@@ -81,7 +81,7 @@ static int read_abi(struct reader *r, uint32_t *ret)
 
 static int read_ring(struct reader *r, bool queues, uint32_t i, struct worker_connect *c)
 {
-	char prefix[16] = "", key[48];
+	char prefix[24] = "", key[48];
 	int err;
 
 	if (queues)

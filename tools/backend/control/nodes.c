@@ -107,7 +107,7 @@ static int put_all(struct device *dev, xs_transaction_t t, const struct pair *pa
 	return 0;
 }
 
-static int check_state(struct device *dev, xs_transaction_t t)
+static int check_state(struct device *dev, xs_transaction_t t, enum xenbus_state expected)
 {
 	enum xenbus_state state;
 	int r;
@@ -115,7 +115,7 @@ static int check_state(struct device *dev, xs_transaction_t t)
 	r = read_state(dev, t, dev->dir, &state);
 	if (r < 0)
 		return r;
-	return state == dev->hs.ours ? 0 : -ESTALE;
+	return state == expected ? 0 : -ESTALE;
 }
 
 /* The disk as it is; blkif.h, "Backend Device Properties". */
@@ -158,7 +158,7 @@ static int offer_body(struct xs_conn *xs, xs_transaction_t t, void *userdata)
 	};
 	int r;
 
-	r = check_state(dev, t);
+	r = check_state(dev, t, dev->hs.ours);
 	if (r < 0)
 		return r;
 	/* Without the node a frontend does not try; zero would be taken for a limit. */
@@ -187,7 +187,7 @@ static int connect_body(struct xs_conn *xs, xs_transaction_t t, void *userdata)
 	int r;
 
 	(void)xs;
-	r = check_state(dev, t);
+	r = check_state(dev, t, XenbusStateInitWait);
 	if (r < 0)
 		return r;
 	r = put_disk(dev, t);
@@ -212,7 +212,7 @@ static int state_body(struct xs_conn *xs, xs_transaction_t t, void *userdata)
 	int r;
 
 	(void)xs;
-	r = check_state(c->dev, t);
+	r = check_state(c->dev, t, c->dev->hs.ours);
 	if (r < 0)
 		return r;
 	return put(c->dev, t, "state", c->state);
@@ -231,13 +231,13 @@ static int resize_body(struct xs_conn *xs, xs_transaction_t t, void *userdata)
 	int r;
 
 	(void)xs;
-	r = check_state(dev, t);
+	r = check_state(dev, t, XenbusStateConnected);
 	if (r < 0)
 		return r;
 	r = put(dev, t, "sectors", dev->image.size / SECTOR_SIZE);
 	if (r < 0)
 		return r;
-	return put(dev, t, "state", dev->hs.ours);
+	return put(dev, t, "state", XenbusStateConnected);
 }
 
 int nodes_resize(struct device *dev)

@@ -9,14 +9,14 @@
 int nodes_refresh(struct device *dev);
 
 /*
- * All that write a state do so only if our state is still what dev->hs.ours
- * says: the toolstack writes it, too. Otherwise: -ESTALE and nothing is written.
+ * The toolstack writes our state, too. So each of these writes only if it is
+ * what it was when the decision was made, and returns -ESTALE otherwise.
  */
-int nodes_offer(struct device *dev);
-int nodes_connect(struct device *dev);
-int nodes_set_state(struct device *dev, enum xenbus_state state);
+int nodes_offer(struct device *dev);   /* from dev->hs.ours to InitWait */
+int nodes_connect(struct device *dev); /* from InitWait to Connected */
+int nodes_set_state(struct device *dev, enum xenbus_state state); /* from dev->hs.ours */
 
-/* New size, with the same state again, which makes frontends read it. -ESTALE as above. */
+/* New size, with the state Connected again, which makes frontends read it. */
 int nodes_resize(struct device *dev);
 
 /* What an earlier instance offered, for a frontend that connected to that. */

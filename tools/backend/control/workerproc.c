@@ -77,8 +77,8 @@ void workerproc_free(struct workerproc *w)
 	if (w->child) {
 		/* Still running: it sees the end of the socket. Someone has to reap it. */
 		w->child = sd_event_source_disable_unref(w->child);
-		if (sd_event_add_child(w->event, NULL, w->pid, WEXITED, on_reaped, NULL) < 0)
-			log_warning(0, "worker %d will stay a zombie", w->pid);
+		/* Fails when the loop is over; then init does it. */
+		sd_event_add_child(w->event, NULL, w->pid, WEXITED, on_reaped, NULL);
 	}
 	drop_list(&w->unsent);
 	drop_list(&w->sent);
