@@ -62,6 +62,8 @@ static void open_image(struct rig *rig)
 	else
 		rig->image_fd = memory_file("image", rig->o.size);
 	MUST(rig->image_fd);
+	rig->plain_fd = rig->o.image ? MUST(open(rig->o.image, O_RDWR | O_CLOEXEC))
+				     : MUST(dup(rig->image_fd));
 	rig->image.fd = rig->image_fd;
 	MUST(geometry_read(&rig->image, rig->o.discard));
 	if (rig->o.logical_block) {
@@ -114,6 +116,7 @@ void rig_free(struct rig *rig)
 	loopfront_close(rig->lf);
 	loopfront_hub_stop(rig->hub);
 	close_fd(&rig->image_fd);
+	close_fd(&rig->plain_fd);
 	close_fd(&rig->journal_fd);
 	free(rig->data_ref);
 }

@@ -65,6 +65,7 @@ struct rig {
 	int sock;
 	uint32_t seq;
 	int image_fd;
+	int plain_fd; /* the image without O_DIRECT, for us to look at */
 	int journal_fd;
 	struct storage_image image;
 	struct rig_ring ring[RIG_MAX_RINGS];
