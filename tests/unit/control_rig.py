@@ -153,10 +153,17 @@ class Rig:
         self.xenstored = subprocess.Popen(
             ["/usr/lib/xen-4.17/bin/xenstored", "-N", "-F", f"{self.dir}/pid"],
             env=dict(self.env, LD_PRELOAD=preload), stderr=subprocess.DEVNULL)
-        self.await_(lambda: os.path.exists(self.socket), "xenstored's socket")
-        self.store = Store(self.socket)
+        self.store = None
+        self.await_(self.reach, "xenstored")
         self.broker = None
         self.log = open(f"{self.dir}/broker.log", "wb")
+
+    def reach(self):
+        try:
+            self.store = Store(self.socket)
+        except OSError:
+            return False
+        return True
 
     def __enter__(self):
         return self

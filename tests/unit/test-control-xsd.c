@@ -125,22 +125,34 @@ static int memory_file(const char *name, const char *contents, off_t size)
 	return fd;
 }
 
-int open(const char *path, int flags, ...)
+static int open_or_stand_in(const char *path, int flags, mode_t mode)
 {
 	static int (*next)(const char *path, int flags, ...);
-	mode_t mode = 0;
-	va_list ap;
 
-	if (!next)
-		next = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
-	if (flags & (O_CREAT | O_TMPFILE)) {
-		va_start(ap, flags);
-		mode = va_arg(ap, mode_t);
-		va_end(ap);
-	}
 	if (!strcmp(path, "/proc/xen/xsd_kva"))
 		return memory_file("xsd_kva", "", 4096);
 	if (!strcmp(path, "/proc/xen/xsd_port"))
 		return memory_file("xsd_port", "1", 1);
+	if (!next)
+		next = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
 	return next(path, flags, mode);
 }
+
+/* Both names of the call, whatever _FILE_OFFSET_BITS we and xenstored were built with. */
+#define STAND_IN(symbol)                                                                           \
+	int stand_in_##symbol(const char *path, int flags, ...) __asm__(#symbol);                  \
+	int stand_in_##symbol(const char *path, int flags, ...)                                    \
+	{                                                                                          \
+		mode_t mode = 0;                                                                   \
+		va_list ap;                                                                        \
+                                                                                                   \
+		if (flags & (O_CREAT | O_TMPFILE)) {                                               \
+			va_start(ap, flags);                                                       \
+			mode = va_arg(ap, mode_t);                                                 \
+			va_end(ap);                                                                \
+		}                                                                                  \
+		return open_or_stand_in(path, flags, mode);                                        \
+	}
+
+STAND_IN(open)
+STAND_IN(open64)
