@@ -283,14 +283,17 @@ static void on_hello(void *userdata, const struct worker_reply *reply)
 __attribute__((noreturn)) static void exec_worker(const struct workerproc_settings *settings,
 						  int sock)
 {
-	char same_user[16];
-	char *argv[] = { (char *)"xenpv-worker", (char *)"--user", (char *)settings->user, NULL };
+	char user[64], domid[24];
+	char *argv[] = { (char *)"xenpv-worker", domid, user, NULL };
 	sigset_t none;
 
-	/* Without --user the worker would look for its usual one. */
-	snprintf(same_user, sizeof(same_user), "%u", geteuid());
-	if (!*settings->user)
-		argv[2] = same_user;
+	/* For ps and pgrep; and without --user the worker would look for its usual one. */
+	snprintf(domid, sizeof(domid), "--domid=%u", settings->hello.domid);
+	if (*settings->user)
+		snprintf(user, sizeof(user), "--user=%s", settings->user);
+	else
+		snprintf(user, sizeof(user), "--user=%u", geteuid());
+
 	/* Without CLOEXEC; the socket may happen to be at that number already. */
 	if (sock == WORKER_CONTROL_FD) {
 		if (fcntl(sock, F_SETFD, 0) < 0)

@@ -33,6 +33,7 @@ static void usage(FILE *f)
 		"Serve the disks of one Xen guest. Started by xenpv-backendd, with a socket on\n"
 		"descriptor %d.\n"
 		"\n"
+		"  --domid=N       the guest, for whoever reads the process list\n"
 		"  --user=NAME     run as this user, by name or number (xenpv-worker)\n"
 		"  --no-seccomp    do not restrict system calls\n"
 		"  --debug         log more\n"
@@ -51,6 +52,7 @@ static int parse_options(int argc, char **argv, struct sandbox *sandbox)
 		OPT_VERSION
 	};
 	static const struct option options[] = {
+		{ "domid", required_argument, NULL, OPT_DOMID },
 		{ "user", required_argument, NULL, OPT_USER },
 		{ "no-seccomp", no_argument, NULL, OPT_NO_SECCOMP },
 		{ "debug", no_argument, NULL, OPT_DEBUG },
@@ -62,6 +64,8 @@ static int parse_options(int argc, char **argv, struct sandbox *sandbox)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (c) {
+		case OPT_DOMID:
+			break; /* HELLO has the last word */
 		case OPT_USER:
 			sandbox->user = *optarg ? optarg : NULL;
 			break;
