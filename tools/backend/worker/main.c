@@ -45,7 +45,8 @@ static void usage(FILE *f)
 static int parse_options(int argc, char **argv, struct sandbox *sandbox)
 {
 	enum {
-		OPT_USER = 256,
+		OPT_DOMID = 256,
+		OPT_USER,
 		OPT_NO_SECCOMP,
 		OPT_DEBUG,
 		OPT_HELP,
