@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The backend of a test environment: our daemon, or the shim's own test peer."""
 
+import json
 import os
 import signal
 import threading
@@ -73,18 +74,18 @@ class Backend(harness.Backend):
         return self._process.pid
 
     def workers(self):
-        """Process ids of the workers by guest domain id."""
-        found = {}
-        for pid in children(self.pid):
-            try:
-                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as stream:
-                    words = stream.read().split("\0")
-            except OSError:
-                continue
-            for word in words:
-                if word.removeprefix("--domid=").isdigit():
-                    found[int(word.removeprefix("--domid="))] = pid
-        return found
+        """Process ids of the workers by guest domain id, as the daemon's status file says."""
+        try:
+            with open(self.runtime / "status.json", encoding="utf-8") as stream:
+                status = json.load(stream)
+        except (OSError, ValueError):
+            return {}
+        alive = children(self.pid)
+        return {
+            guest["domid"]: guest["worker_pid"]
+            for guest in status["guests"]
+            if guest["worker_pid"] in alive
+        }
 
     def kill_broker(self):
         process = self._process
@@ -93,10 +94,11 @@ class Backend(harness.Backend):
             raise CaseFailed("the broker survived SIGKILL")
 
     def kill_worker(self, guest):
-        pid = self.workers().get(guest.domid)
-        if pid is None:
-            raise CaseFailed(f"no worker serves domain {guest.domid}")
-        os.kill(pid, signal.SIGKILL)
+        # The status file is a moment behind when the worker or the broker has just started.
+        self._env.await_(
+            lambda: guest.domid in self.workers(), f"a worker for domain {guest.domid}", 10
+        )
+        os.kill(self.workers()[guest.domid], signal.SIGKILL)
 
     def restart(self):
         with self._lock:

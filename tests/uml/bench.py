@@ -16,6 +16,7 @@ from harness.bench import Bench as BaseBench
 from harness.cases import TOP
 from harness.logscan import scan
 
+from . import gcov
 from .backend import Backend
 from .guest import Guest
 from .hub import Hub
@@ -220,6 +221,8 @@ class Env(harness.Env):
                 continue
             try:
                 (self.logs / f"dmesg-{guest.name}.log").write_text(guest.dmesg())
+                if self.kernel == "debug":
+                    gcov.collect(guest, f"{self.case.name}/{self.frontend}/{guest.name}")
                 guest.destroy()
             except (CaseFailed, OSError) as error:
                 complaints.append(str(error))

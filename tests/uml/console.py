@@ -9,7 +9,7 @@ import threading
 from harness import CaseFailed, Result
 
 FRAME = struct.Struct("<III")  # type, id, length
-RUN, READ, INSMOD, KILL = range(1, 5)
+RUN, READ, INSMOD, KILL, CRASH = range(1, 6)
 READY, OUT, ERR, EXIT = range(16, 20)
 
 
@@ -50,6 +50,11 @@ class Pending:
             raise CaseFailed(f"guest: it ended during: {self.what}")
         out, err = (b"".join(x).decode(errors="replace") for x in (self._out, self._err))
         return Result(self._status, out, err)
+
+    @property
+    def output(self):
+        """Standard output so far, as bytes."""
+        return b"".join(self._out)
 
 
 class Console:
@@ -131,9 +136,20 @@ class Console:
             raise CaseFailed(f"guest: {path}: {os.strerror(-result.rc)}")
         return result.out
 
+    def read_bytes(self, path, timeout=20):
+        """A file's content as it is."""
+        pending = self.request(READ, path.encode(), f"read {path}")
+        if pending.wait(timeout).rc:
+            raise CaseFailed(f"guest: cannot read {path}")
+        return pending.output
+
     def insmod(self, path, parameters=""):
         what = f"insmod {os.path.basename(path)} {parameters}".strip()
         return self.request(INSMOD, f"{path}\0{parameters}".encode(), what)
+
+    def crash(self):
+        """Make the guest's kernel panic."""
+        self._send(CRASH, 0, b"")
 
     def close(self):
         try:

@@ -34,6 +34,7 @@ enum frame_type {
 	READ = 2,   /* a path (in that root); answered by OUT and EXIT */
 	INSMOD = 3, /* a path of the host, a NUL, parameters; answered by EXIT */
 	KILL = 4,   /* SIGKILL to command id and its children */
+	CRASH = 5,  /* the first process ends, so the kernel panics */
 	/* from the guest */
 	READY = 16,
 	OUT = 17,
@@ -243,6 +244,8 @@ static void serve_frame(void)
 	case KILL:
 		kill_command(f.id);
 		break;
+	case CRASH:
+		_exit(1);
 	default:
 		errno = EPROTO;
 		die("frame");

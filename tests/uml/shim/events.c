@@ -183,9 +183,6 @@ static irqreturn_t upcall(int irq, void *dev)
 		}
 	}
 	in_upcall = false;
-	/* Raised between the last look and now: nobody wrote to the pipe for it. */
-	if (shim_load(&shim_shared->upcall))
-		os_write_file(self_pipe[1], "", 1);
 	return IRQ_HANDLED;
 }
 

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Line coverage of the drivers, from what guests with the debug kernel have run."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+
+from harness.cases import TOP
+
+MODULES = TOP / "build" / "uml" / "debug-modules"
+DATA = TOP / "build" / "uml" / "gcov"
+COVERED = ("core", "xen-vbd")
+
+
+def collect(guest, name):
+    """Save the counters of a running guest below build/uml/gcov/<name>."""
+    folder = DATA / name
+    shutil.rmtree(folder, ignore_errors=True)
+    found = guest.run("find /sys/kernel/debug/gcov -name '*.gcda'", check=False).out.split()
+    for path in found:
+        relative = path.partition("/debug-modules/")[2]
+        if relative:
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(guest.console.read_bytes(path))
+
+
+def _source(name):
+    """drivers/core/ring.c of whatever copy of it was compiled, or None for others' files."""
+    match = re.search(r"(?:^|/)(" + "|".join(COVERED) + r")/([^/]+\.[ch])$", name)
+    return f"drivers/{match.group(1)}/{match.group(2)}" if match else None
+
+
+def lines():
+    """{source: {line: executions}} over all that was collected."""
+    merged = defaultdict(lambda: defaultdict(int))
+    groups = defaultdict(list)
+    for path in DATA.rglob("*.gcda"):
+        groups[path.parent].append(path)
+    for folder, files in groups.items():
+        objects = MODULES / folder.name
+        for path in files:
+            note = objects / f"{path.stem}.gcno"
+            if not note.exists():
+                continue
+            shutil.copy(note, folder / note.name)
+        done = subprocess.run(
+            ["gcov", "--json-format", "--stdout", *[path.name for path in files]],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for text in done.stdout.splitlines():
+            if not text.startswith("{"):
+                continue
+            for file in json.loads(text)["files"]:
+                source = _source(file["file"])
+                if source is None:
+                    continue
+                for line in file["lines"]:
+                    merged[source][line["line_number"]] += line["count"]
+    return merged
