@@ -98,6 +98,7 @@ def refuse_second_writer(rig):
     error = second.attach()
     seconds = time.monotonic() - begin
     check(error and image in error, f"refused with the path: {error}")
+    check("domain 5" in error, f"and the guest: {error}")
     check(seconds < 1, f"refusing took {seconds:.2f} s")
     check(first.state() == CONNECTED, "the first goes on")
     second.detach()
