@@ -12,8 +12,6 @@
 
 #include "shim.h"
 
-extern unsigned long long physmem_size;
-
 struct loop_shared *shim_shared;
 struct xenstore_domain_interface *shim_ring;
 evtchn_port_t shim_store_port;

@@ -21,8 +21,6 @@
 
 #include "shim.h"
 
-extern long syscall(long number, ...);
-
 #define FIRST_IRQ 64 /* after those of User Mode Linux */
 
 /* Why a port does not deliver. */

@@ -10,10 +10,6 @@
 
 #include "shim.h"
 
-/* libc's, exported by User Mode Linux */
-extern long syscall(long number, ...);
-extern int *__errno_location(void);
-
 static int hub_fd = -1;
 static DEFINE_SPINLOCK(hub_lock); /* held while messages are received and handled */
 

@@ -21,7 +21,7 @@ MODULE_PARM_DESC(hub_fd, "Descriptor of the socket that makes us a domain of the
 
 enum xen_domain_type xen_domain_type = XEN_NATIVE;
 EXPORT_SYMBOL_GPL(xen_domain_type);
-uint32_t xen_start_flags;
+u32 xen_start_flags;
 EXPORT_SYMBOL(xen_start_flags);
 u8 xen_features[XENFEAT_NR_SUBMAPS * 32];
 EXPORT_SYMBOL_GPL(xen_features);
@@ -81,12 +81,6 @@ static int grants_init(void)
 	xen_auto_xlat_grant_frames.count = n;
 	return gnttab_init();
 }
-
-/* Initcalls of Linux's sources, see wrap.h. */
-int shim_init_xenbus_init(void);
-int shim_init_xenbus_probe_frontend_init(void);
-int shim_init_xenbus_probe_initcall(void);
-int shim_init_xenbus_dev_frontend_init(void);
 
 static int __init xenshim_init(void)
 {

@@ -36,7 +36,7 @@ EXPORT_SYMBOL_GPL(xen_resume_notifier_unregister);
  * The order is that of Linux; only that tasks are not frozen, so the drivers may be given
  * requests at any point.
  */
-static void suspend(struct work_struct *work)
+static void do_suspend(struct work_struct *work)
 {
 	struct sched_shutdown op = { .reason = SHUTDOWN_suspend };
 	unsigned long flags;
@@ -63,7 +63,7 @@ static void suspend(struct work_struct *work)
 	shim_bus_resume();
 }
 
-static DECLARE_WORK(suspend_work, suspend);
+static DECLARE_WORK(suspend_work, do_suspend);
 
 static void shutdown_requested(struct xenbus_watch *watch, const char *path, const char *token)
 {

@@ -34,6 +34,17 @@
 #define shim_cmpxchg(p, old, v) \
 	__atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
+/* Of User Mode Linux and the C library that it is linked with, exported to modules. */
+extern unsigned long long physmem_size;
+extern long syscall(long number, ...);
+extern int *__errno_location(void);
+
+/* Initcalls of Linux's own sources, see wrap.h. */
+int shim_init_xenbus_init(void);
+int shim_init_xenbus_probe_frontend_init(void);
+int shim_init_xenbus_probe_initcall(void);
+int shim_init_xenbus_dev_frontend_init(void);
+
 /* hub.c */
 
 /* Begin to answer the hub's messages on descriptor @fd as they come. */

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory runs out in the guest at every possible point of an attach."""
+
+from harness import CaseFailed, case
+
+from uml.toolstack import ToolstackError
+
+# Where a device is found, probed and connected: xenbus' own thread, and the work queues.
+ARM = (
+    "for p in /proc/[0-9]*; do read c <$p/comm; case $c in "
+    "xenwatch|kworker/u*) echo {n} >$p/fail-nth;; esac; done"
+)
+# 0 again is what a task has whose nth allocation has failed.
+FIRED = (
+    "fired=0; for p in /proc/[0-9]*; do read c <$p/comm; case $c in xenwatch|kworker/u*) "
+    "read n <$p/fail-nth; [ $n != 0 ] || fired=$((fired + 1)); echo 0 >$p/fail-nth;; esac; done; "
+    "echo $fired"
+)
+SETUP = (
+    "for d in failslab fail_page_alloc; do cd /sys/kernel/debug/$d && "
+    "echo N >ignore-gfp-wait && echo 0 >verbose || exit 1; done; "
+    "echo 0 >/sys/kernel/debug/fail_page_alloc/min-order"
+)
+LIMIT = 1000  # allocations; an attach has far fewer
+
+
+def interrupts(guest):
+    return guest.read("/proc/interrupts").count("xen-shim")
+
+
+def attach_under_fault(env, guest, disk):
+    """Attach; whether the guest has the disk. Nothing is waited for longer than needed."""
+    front = f"/local/domain/{guest.domid}/device/vbd/51712"
+    fault = f"/local/domain/{guest.domid}/error/device/vbd/51712/error"
+
+    def settled():
+        return (
+            guest.read("/sys/class/block/xvda/size") is not None
+            or env.host.xs_read(f"{front}/state") in ("5", "6")
+            or env.host.xs_read(fault) is not None
+        )
+
+    try:
+        env.toolstack.attach(guest.domid, disk)
+        env.await_(settled, "the attach to end", 1)
+    except (ToolstackError, CaseFailed):
+        pass  # xenbus itself may have had no memory to see the device
+    return guest.read("/sys/class/block/xvda/size") is not None
+
+
+@case(benches="uml", kernels="debug", timeout=300)
+def every_allocation_of_attach_fails_once(env):
+    """Each failure is an attach that fails or succeeds; nothing leaks, nothing hangs."""
+    guest = env.guest()
+    disk = env.image("4M").disk("xvda")
+    # Once without: what stays allocated for good after a first attach is no leak.
+    guest.attach(disk)
+    guest.detach("xvda")
+    before = interrupts(guest), guest.grants()
+    guest.run(SETUP)
+    attached = 0
+    for n in range(1, LIMIT):
+        guest.run(ARM.format(n=n))
+        attached += attach_under_fault(env, guest, disk)
+        fired = int(guest.run(FIRED).out)
+        env.toolstack.detach(guest.domid, "xvda", force=True)
+        env.await_(
+            lambda: guest.read("/sys/bus/xen/devices/vbd-51712/nodename") is None,
+            f"the device to go after failure {n}",
+            20,
+        )
+        env.host.run(f"xenstore-rm /local/domain/{guest.domid}/error", check=False)
+        env.host.run(
+            f"xenstore-write /local/domain/{guest.domid}/error '' && "
+            f"xenstore-chmod /local/domain/{guest.domid}/error n{guest.domid}"
+        )
+        now = interrupts(guest), guest.grants()
+        env.check(now == before, f"failure {n} leaks: {now}, before {before}")
+        if not fired:
+            break
+    else:
+        raise CaseFailed(f"an attach makes more than {LIMIT} allocations")
+    env.note("allocations", n - 1)
+    env.note("attached_all_the_same", attached - 1)
+    guest.attach(disk)
+    guest.run("dd if=/dev/xvda of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null")
