@@ -191,14 +191,16 @@ static blk_status_t unsupported(struct xvbd *vbd, struct xvbd_req *req, struct r
 	xenpv_stat_inc(req->ring->stats, XENPV_STAT_UNSUPPORTED);
 	switch (req->op) {
 	case BLKIF_OP_FLUSH_DISKCACHE:
-		/* Perhaps it knows barriers; REREAD looks. Without, it writes through. */
+		/* A backend that knows neither flush nor barrier writes through. */
+		WRITE_ONCE(vbd->cache,
+			   READ_ONCE(vbd->barrier) ? XVBD_CACHE_BARRIER : XVBD_CACHE_NONE);
 		refuse(vbd, XVBD_REFUSED_FLUSH);
-		WRITE_ONCE(vbd->cache, XVBD_CACHE_NONE);
 		*again = true;
 		return BLK_STS_OK;
 	case BLKIF_OP_WRITE_BARRIER:
-		refuse(vbd, XVBD_REFUSED_BARRIER);
+		WRITE_ONCE(vbd->barrier, false);
 		WRITE_ONCE(vbd->cache, XVBD_CACHE_NONE);
+		refuse(vbd, XVBD_REFUSED_BARRIER);
 		*again = true;
 		return BLK_STS_OK;
 	case BLKIF_OP_DISCARD:
@@ -230,6 +232,15 @@ void xvbd_complete(struct request *rq)
 		status = BLK_STS_IOERR;
 	} else if (req->copied && req->op == BLKIF_OP_READ) {
 		xvbd_copy_in(req, rq);
+	} else if (unlikely((rq->cmd_flags & REQ_FUA) && req->op == BLKIF_OP_WRITE &&
+			    req->bytes == blk_rq_bytes(rq) &&
+			    READ_ONCE(ring->vbd->cache) == XVBD_CACHE_FLUSH)) {
+		/*
+		 * Asked for when the backend, or another before it, had
+		 * barriers: the block layer relies on us for the flush.
+		 */
+		req->flush = true;
+		again = true;
 	}
 	xvbd_give_back(ring, req);
 

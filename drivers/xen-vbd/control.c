@@ -47,14 +47,14 @@ int xvbd_read_media(struct xvbd *vbd, struct xvbd_media *media)
 static u8 choose_cache(struct xvbd *vbd)
 {
 	const char *back = vbd->link.backend;
+	bool barrier = xenbus_read_unsigned(back, "feature-barrier", 0) &&
+		       !test_bit(XVBD_REFUSED_BARRIER, &vbd->refused);
 
+	WRITE_ONCE(vbd->barrier, barrier);
 	if (xenbus_read_unsigned(back, "feature-flush-cache", 0) &&
 	    !test_bit(XVBD_REFUSED_FLUSH, &vbd->refused))
 		return XVBD_CACHE_FLUSH;
-	if (xenbus_read_unsigned(back, "feature-barrier", 0) &&
-	    !test_bit(XVBD_REFUSED_BARRIER, &vbd->refused))
-		return XVBD_CACHE_BARRIER;
-	return XVBD_CACHE_NONE;
+	return vbd->barrier ? XVBD_CACHE_BARRIER : XVBD_CACHE_NONE;
 }
 
 static void read_discard(struct xvbd *vbd, struct xenpv_blk_limits *lim)

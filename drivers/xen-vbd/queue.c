@@ -176,8 +176,9 @@ static void count(struct xvbd_ring *ring, const struct xvbd_req *req,
 		xenpv_stat_add(ring->stats, XENPV_STAT_WRITTEN_BYTES, req->bytes);
 		break;
 	case BLKIF_OP_WRITE_BARRIER:
-		xenpv_stat_add(ring->stats, XENPV_STAT_WRITTEN_BYTES, req->bytes);
-		if (!req->bytes)
+		if (wire->u.rw.nr_segments)
+			xenpv_stat_add(ring->stats, XENPV_STAT_WRITTEN_BYTES, req->bytes);
+		if (!wire->u.rw.nr_segments)
 			xenpv_stat_inc(ring->stats, XENPV_STAT_FLUSHES);
 		break;
 	case BLKIF_OP_FLUSH_DISKCACHE:
@@ -203,7 +204,8 @@ static blk_status_t prepare_flush(struct xvbd_ring *ring, struct request *rq,
 
 	if (!xvbd_take(ring, req, 0, false))
 		return BLK_STS_DEV_RESOURCE;
-	req->bytes = 0;
+	/* All of the request is done when this is: 0, or data already written. */
+	req->bytes = blk_rq_bytes(rq);
 	req->copied = false;
 	return xvbd_build_direct(wire, &head, 0) ? BLK_STS_IOERR : BLK_STS_OK;
 }
@@ -238,8 +240,12 @@ static blk_status_t xvbd_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_m
 		return BLK_STS_IOERR;
 	ring = &vbd->rings[hctx->queue_num % vbd->nr_rings];
 	memset(&wire, 0, sizeof(wire));
+	if (!(rq->rq_flags & RQF_DONTPREP)) {
+		rq->rq_flags |= RQF_DONTPREP;
+		req->flush = false;
+	}
 
-	switch (req_op(rq)) {
+	switch (req->flush ? REQ_OP_FLUSH : req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
 		status = xvbd_prepare(ring, rq, req, &wire);

@@ -55,7 +55,7 @@ void xvbd_quiesce(struct xenpv_link *link)
 		spin_lock_bh(&ring->consume_lock);
 		ring->dead = true;
 		spin_unlock_bh(&ring->consume_lock);
-		if (ring->shared.irq && num_online_cpus() > 1)
+		if (ring->shared.irq)
 			irq_update_affinity_hint(ring->shared.irq, NULL);
 		xenpv_shring_unbind(&ring->shared);
 		tasklet_kill(&ring->tasklet);

@@ -63,6 +63,8 @@ struct xvbd;
  * @op: BLKIF_OP_* that was sent
  * @timeouts: how often it timed out since it was sent
  * @copied: its data goes through pages of the ring's pool
+ * @flush: its data is written; a flush is to follow, to make it a FUA write.
+ *	Valid when the request has been prepared, which %RQF_DONTPREP tells
  * @nr_ents: entries of @ent
  * @frame: entry of the frame with indirect segments, or %XVBD_NO_FRAME
  * @bytes: bytes that this sending carries; the rest is sent later
@@ -77,6 +79,7 @@ struct xvbd_req {
 	u8 op;
 	u8 timeouts;
 	bool copied;
+	bool flush;
 	u16 nr_ents;
 	u16 frame;
 	u32 bytes;
@@ -146,6 +149,7 @@ struct xvbd_ring {
  * @media: the disk as last read
  * @cache: &enum xvbd_cache; read without lock
  * @sector_mask: logical block in sectors, minus one; changes quiesced
+ * @barrier: feature-barrier is offered; read without lock
  * @secure: discard-secure is offered; read without lock
  * @refused: bits of &enum xvbd_refused, set atomically; cleared at connect
  * @slots: request ids in use
@@ -178,6 +182,7 @@ struct xvbd {
 	struct xvbd_media media;
 	u8 cache;
 	u32 sector_mask;
+	bool barrier;
 	bool secure;
 	unsigned long refused;
 	struct xvbd_slots slots;
