@@ -53,9 +53,9 @@ static const struct good goods[] = {
 	{ 1 << 28 | 701 << 8, "xvdzz", 701 << 8, 256 },
 	{ 1 << 28 | 702 << 8, "xvdaaa", 702 << 8, 256 },
 	/* the last that fits 20 bits of minor numbers, and the first that does not */
-	{ 1 << 28 | 4095 << 8, "xvdfam", 4095 << 8, 256 },
-	{ 1 << 28 | 4096 << 8, "xvdfan", -1, 256 },
-	{ 0x1fffff00, "xvdbghnk", -1, 256 },
+	{ 1 << 28 | 4095 << 8, "xvdfan", 4095 << 8, 256 },
+	{ 1 << 28 | 4096 << 8, "xvdfao", -1, 256 },
+	{ 0x1fffff00, "xvdbgqcv", -1, 256 },
 };
 
 static void good_name(const struct good *g, char *desc)
