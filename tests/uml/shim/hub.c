@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/errno.h>
+#include <linux/poll.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -104,6 +105,17 @@ static irqreturn_t hub_interrupt(int irq, void *dev)
 	return IRQ_HANDLED;
 }
 
+/* The kernel made the descriptor non-blocking. */
+static void wait_readable(void)
+{
+	struct {
+		int fd;
+		short events, revents;
+	} pfd = { .fd = hub_fd, .events = POLLIN };
+
+	syscall(__NR_poll, &pfd, 1, -1);
+}
+
 int shim_hub_wait(u32 op, struct loop_msg *ret, int *ret_fd)
 {
 	struct loop_msg msg;
@@ -112,7 +124,11 @@ int shim_hub_wait(u32 op, struct loop_msg *ret, int *ret_fd)
 
 	spin_lock_irqsave(&hub_lock, flags);
 	for (;;) {
-		err = receive(&msg, &fd, 0);
+		err = receive(&msg, &fd, MSG_DONTWAIT);
+		if (err == -EAGAIN) {
+			wait_readable();
+			continue;
+		}
 		if (err || msg.op == op)
 			break;
 		handle(&msg, fd);
