@@ -426,7 +426,10 @@ static void answer(struct queue *q)
 		if (q->failed)
 			continue; /* the ring makes no sense any more */
 		journal_answering(&q->journal, io->slot, io->status, q->ring.rsp_prod);
-		ring_put_response(&q->ring, io->req.id, io->req.op, io->status);
+		/* A response to an indirect request names what it carried (Linux checks that). */
+		ring_put_response(&q->ring, io->req.id,
+				  io->req.op == BLKIF_OP_INDIRECT ? io->req.data_op : io->req.op,
+				  io->status);
 	}
 	if (!q->failed) {
 		journal_intent(&q->journal, q->ring.rsp_prod);
