@@ -2,6 +2,7 @@
 """dom0 of the lab, as cases see it: commands, files, xenstore, images, backends."""
 
 import base64
+import json
 import shlex
 
 import harness
@@ -162,11 +163,10 @@ class Backend(harness.Backend):
 
     def worker_pid(self, guest):
         """The worker process of a guest, or None."""
-        pids = self._host.run("pgrep -x xenpv-worker", check=False).out.split()
-        for pid in pids:
-            text = self._host.run(f"tr '\\0' ' ' </proc/{pid}/cmdline", check=False).out
-            if str(guest.domid) in text.replace("=", " ").split():
-                return int(pid)
+        status = json.loads(self._host.run("xenpv-backendd --status").out)
+        for served in status["guests"]:
+            if served["domid"] == guest.domid and served["worker_pid"]:
+                return served["worker_pid"]
         return None
 
     def kill_worker(self, guest):

@@ -21,8 +21,13 @@ PACKAGES = (
 ).split()
 MODULES = "ext4 crc32c_generic xen-blkfront xen-netfront xen-gntalloc loop".split()
 
-AGENT = ROOT / "build/tools/bin/xenpv-agent"
-AGENT_UNIT = ROOT / "packaging/systemd/xenpv-agent.service"
+# Path in the guest, file here, of the agent.
+AGENT = {
+    "usr/sbin/xenpv-agent": ROOT / "build/tools/bin/xenpv-agent",
+    "usr/lib/systemd/system/xenpv-agent.service": ROOT / "packaging/systemd/xenpv-agent.service",
+    "usr/lib/systemd/system-shutdown/xenpv-agent.shutdown": ROOT
+    / "tools/guestagent/xenpv-agent.shutdown",
+}
 AGENT_HOOK = ROOT / "tools/guestagent/xenpv-agent.shutdown"
 
 FILES = {
@@ -105,6 +110,7 @@ def _build(out, release, modules, agent):
         for path, source in agent.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / path)
+            (root / path).chmod(0o644 if path.endswith(".service") else 0o755)
         for unit in MASKED:
             link = root / "etc/systemd/system" / unit
             link.unlink(missing_ok=True)

@@ -15,9 +15,6 @@ from . import debian, kernel, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
-UNIT = ROOT / "packaging/systemd/xenpv-backendd.service"
-
-
 def series(release):
     """The directory under build/modules of a kernel: 6.1.0-56-amd64 -> 6.1-amd64."""
     return ".".join(release.split(".")[:2]) + "-" + release.split("-")[-1]
@@ -35,11 +32,15 @@ def frontend_modules(name):
 
 def host_files():
     """{path in dom0: file here} of the backend daemon; empty when it is not built."""
-    tools = ROOT / "build/tools/bin"
+    tools, packaging = ROOT / "build/tools/bin", ROOT / "packaging"
     files = {
         "usr/sbin/xenpv-backendd": tools / "xenpv-backendd",
-        "usr/libexec/xenpv/xenpv-worker": tools / "xenpv-worker",
-        "lib/systemd/system/xenpv-backendd.service": UNIT,
+        "usr/sbin/xenpv-worker": tools / "xenpv-worker",
+        "usr/lib/systemd/system/xenpv-backendd.service": packaging
+        / "systemd/xenpv-backendd.service",
+        "usr/lib/sysusers.d/xenpv-backend.conf": packaging / "sysusers.d/xenpv-backend.conf",
+        "usr/lib/modprobe.d/xenpv-backend.conf": packaging / "modprobe.d/xenpv-backend.conf",
+        "etc/xenpv/backendd.conf": packaging / "config/backendd.conf",
     }
     return files if all(path.exists() for path in files.values()) else {}
 
