@@ -73,7 +73,8 @@ class Store:
 
     def list(self, path):
         try:
-            return [n.decode() for n in self.request("directory", path.encode() + b"\0").split(b"\0")[:-1]]
+            names = self.request("directory", path.encode() + b"\0").split(b"\0")[:-1]
+            return [n.decode() for n in names]
         except StoreError as e:
             if str(e) == "ENOENT":
                 return []
@@ -244,7 +245,8 @@ class Rig:
             os.unlink(path)
 
     def status(self):
-        out = subprocess.run(self.command("--status"), env=self.env, capture_output=True, check=False)
+        out = subprocess.run(self.command("--status"), env=self.env, capture_output=True,
+                             check=False)
         check(out.returncode == 0, f"--status: {out.stderr.decode()}")
         return json.loads(out.stdout)
 
@@ -342,8 +344,8 @@ class Disk:
 
     def run_script(self, command="add"):
         return subprocess.run(
-            [self.script, command], stdin=subprocess.DEVNULL, capture_output=True, timeout=40, check=False,
-            env=dict(self.rig.env, script=self.script, XENBUS_TYPE=self.kind,
+            [self.script, command], stdin=subprocess.DEVNULL, capture_output=True, timeout=40,
+            check=False, env=dict(self.rig.env, script=self.script, XENBUS_TYPE=self.kind,
                      XENBUS_PATH=self.relative, XENBUS_BASE_PATH="backend")).returncode
 
     def attach(self):

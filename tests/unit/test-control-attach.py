@@ -74,7 +74,8 @@ def refuse_missing(rig):
     check(seconds < 1, f"refusing took {seconds:.2f} s")
     rig.await_node(f"{disk.backend}/state", CLOSED)
     check(disk.get("hotplug-status") == "error", "hotplug-status")
-    check("nothing.img" in rig.store.read(f"/local/domain/0/error/{disk.relative}/error"), "error node")
+    error = rig.store.read(f"/local/domain/0/error/{disk.relative}/error")
+    check("nothing.img" in error, f"error node: {error}")
     check(disk.detach() < 1, "detaching what was refused")
     rig.await_(lambda: rig.status()["guests"] == [], "the guest is forgotten")
     rig.await_node(f"/local/domain/0/error/{disk.relative}", None)
@@ -299,7 +300,16 @@ def kernel_backend(rig):
     check("xen-blkback" in disk.get("hotplug-error"), "by name")
     rig.await_never(f"{disk.backend}/state", INITWAIT, 0.3)
     rig.await_status(5, XVDA, driver="kernel")
-    disk.destroy()
+    # unbound in the middle of its work: the guest is connected, and served by us from now on
+    disk.front(ring_ref=8, event_channel=5, state=CONNECTED)
+    rig.store.write(f"{disk.backend}/state", CONNECTED)
+    rig.await_never(f"{disk.backend}/state", INITWAIT, 0.1)
+    check(not rig.messages("hello"), "nothing is done yet")
+    os.rmdir(f"{rig.sysfs}/bus/xen-backend/devices/vbd-5-{XVDA}/driver")
+    rig.await_status(5, XVDA, driver="xenpv-backendd", link="up", state="Connected")
+    check(rig.messages("connect")[0]["reattach"] == "1", "reattached")
+    check(disk.get("hotplug-error") is None, "the error is taken back")
+    disk.detach(force=True)
     rig.await_(lambda: rig.status()["guests"] == [], "forgotten")
 
 

@@ -38,7 +38,8 @@ def worker_killed(rig):
         rig.await_(lambda n=i + 2: len(mine("connect")) >= n, "served again")
     unnoticed(disk, lambda: None)
     check(all(m["journal"] == "4096" for m in mine("attach")[1:]), "the journal is passed on")
-    check(len([m for m in rig.messages("connect") if m["domid"] == 6]) == 1, "others notice nothing")
+    others = [m for m in rig.messages("connect") if m["domid"] == 6]
+    check(len(others) == 1, "others notice nothing")
     check(other.state() == CONNECTED, "other")
 
 
@@ -109,8 +110,9 @@ def every_state(rig):
     """A broker that starts finds each kind of half-done business and ends it."""
     disks = {}
     for i, (ours, front, online) in enumerate([
-            (INITIALISING, INITIALISING, 1), (INITWAIT, INITIALISING, 1), (INITWAIT, INITIALISED, 1),
-            (CONNECTED, CONNECTED, 1), (CONNECTED, INITIALISED, 1), (CONNECTED, CLOSING, 1),
+            (INITIALISING, INITIALISING, 1), (INITWAIT, INITIALISING, 1),
+            (INITWAIT, INITIALISED, 1), (CONNECTED, CONNECTED, 1),
+            (CONNECTED, INITIALISED, 1), (CONNECTED, CLOSING, 1),
             (CONNECTED, CLOSED, 1), (CLOSING, CLOSING, 1), (CLOSING, CONNECTED, 0),
             (CLOSED, INITIALISING, 1), (CLOSED, CLOSED, 1), (CLOSED, CLOSED, 0)]):
         disk = Disk(rig, 5 + i, XVDA, rig.image(f"{i}.img"), state=ours, online=online,
@@ -166,7 +168,8 @@ def refused_stays_refused(rig):
 
 
 def one_at_a_time(rig):
-    second = subprocess.run(rig.command(), env=rig.env, capture_output=True, timeout=20, check=False)
+    second = subprocess.run(rig.command(), env=rig.env, capture_output=True, timeout=20,
+                            check=False)
     check(second.returncode == 1, f"ended with {second.returncode}")
     check(b"another xenpv-backendd" in second.stderr, second.stderr.decode())
 

@@ -33,7 +33,7 @@ struct xs_conn {
 	sd_event *event;
 	sd_event_source *source;
 	uint64_t next_id;
-	LIST_HEAD(, xs_watch) watches[WATCH_BUCKETS]; /* by id, which is also the token */
+	LIST_HEAD(watch_list, xs_watch) watches[WATCH_BUCKETS]; /* by id, which is also the token */
 };
 
 static void watch_free(struct xs_watch *w)

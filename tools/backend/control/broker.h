@@ -21,11 +21,12 @@ struct broker {
 	struct options options;
 	char *worker_path;
 	uint32_t own_domid;
-	uint32_t max_queues; /* offered to frontends */
+	uint32_t max_queues;    /* offered to frontends */
+	sd_event_source *alive; /* asks xenstored for a sign of life */
 	struct opener_pool *openers;
-	LIST_HEAD(, guest) guests[BROKER_GUEST_BUCKETS]; /* by domid */
+	LIST_HEAD(guest_list, guest) guests[BROKER_GUEST_BUCKETS]; /* by domid */
 	unsigned int n_guests, n_devices;
-	TAILQ_HEAD(, device) dirty; /* devices to step; run by `step` */
+	TAILQ_HEAD(device_list, device) dirty; /* devices to step; run by `step` */
 	sd_event_source *step;
 	unsigned int scans_left;       /* first looks at what was there before us */
 	sd_event_source *status;       /* writes status.json a little after a change */

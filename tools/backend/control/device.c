@@ -23,6 +23,9 @@
 #define FAULT_LIMIT  5
 #define FAULT_WINDOW UINT64_C(10000000)
 
+/* Time between looks at a device that the kernel's backend has, us. */
+#define FOREIGN_INTERVAL UINT64_C(1000000)
+
 const char *device_kind_name(enum device_kind kind)
 {
 	static const char *const names[_DEVICE_KIND_MAX] = { "vbd", "vbd3" };
@@ -390,9 +393,15 @@ static bool check_foreign(struct device *dev)
 		/* For the reader of the device's directory; no backend acts on this node. */
 		nodes_tell_error(dev);
 	}
-	if (!bound && dev->foreign)
+	if (!bound && dev->foreign) {
 		log_full(LOG_NOTICE, &dev->about, 0, "was let go by the kernel's xen-blkback");
+		device_set_error(dev, NULL);
+		nodes_clear_error(dev);
+	}
 	dev->foreign = bound;
+	/* An unbind leaves no trace in xenstore. */
+	if (bound)
+		device_retry_later(dev, FOREIGN_INTERVAL);
 	return bound;
 }
 
@@ -423,6 +432,7 @@ void device_step(struct device *dev)
 			return;
 		if (action == HS_FORGET) {
 			remove_journal(dev);
+			nodes_forget(dev);
 			log_full(LOG_DEBUG, &dev->about, 0, "gone");
 			device_free(dev);
 			return;

@@ -15,7 +15,7 @@
  * A worker that lived this long did not die of its start, nor of a request that
  * the journal keeps handing to its successors: another is started at once.
  */
-#define HEALTHY_US	  UINT64_C(200000)
+#define HEALTHY_US        UINT64_C(200000)
 #define RESTART_DELAY_US  UINT64_C(20000)
 #define RESTART_DELAY_MAX UINT64_C(2000000)
 

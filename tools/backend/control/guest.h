@@ -13,7 +13,7 @@ struct guest {
 	struct broker *broker;
 	LIST_ENTRY(guest) link;
 	uint32_t domid;
-	LIST_HEAD(, device) devices;
+	LIST_HEAD(guest_devices, device) devices;
 	struct xs_watch *watch; /* of frontend_dir */
 	char frontend_dir[64];  /* /local/domain/<domid>/device/vbd */
 	struct workerproc *worker;

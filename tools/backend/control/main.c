@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <systemd/sd-daemon.h>
 
@@ -27,9 +28,12 @@
 #include "lib/log.h"
 #include "worker/proto.h"
 
-#define DEFAULT_CONFIG   "/etc/xenpv/backendd.conf"
-#define EXIT_USAGE       2
-#define EXIT_NOT_RUNNING 3
+#define DEFAULT_CONFIG "/etc/xenpv/backendd.conf"
+/* How soon the end of xenstored is noticed while nothing happens. */
+#define ALIVE_INTERVAL_US UINT64_C(5000000)
+
+#define EXIT_USAGE        2
+#define EXIT_NOT_RUNNING  3
 
 enum mode {
 	MODE_RUN,
@@ -276,6 +280,22 @@ static int setup_loop(struct broker *b)
 	return r < 0 ? r : 0;
 }
 
+/* libxenstore's reader thread keeps the end of the connection to itself. */
+static int on_alive(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct broker *b = userdata;
+	uint32_t domid;
+	int r;
+
+	(void)usec;
+	r = xsc_own_domid(b->xs, &domid);
+	if (r < 0)
+		broker_xs_failed(b, NULL, r, "asking for a sign of life");
+	sd_event_source_set_time_relative(s, ALIVE_INTERVAL_US);
+	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	return 0;
+}
+
 static uint32_t default_queues(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -304,7 +324,9 @@ static int setup(struct broker *b)
 	if (kernel_backend_loaded(b->options.sysfs))
 		log_warning(0, "the kernel's xen-blkback is loaded: disks that it takes are left "
 			       "to it; blacklist it in /etc/modprobe.d");
-	if ((r = registry_start(b)) < 0 || (r = status_start(b)) < 0 || (r = resize_start(b)) < 0) {
+	if ((r = sd_event_add_time_relative(b->event, &b->alive, CLOCK_MONOTONIC, ALIVE_INTERVAL_US,
+					    1000000, on_alive, b)) < 0 ||
+	    (r = registry_start(b)) < 0 || (r = status_start(b)) < 0 || (r = resize_start(b)) < 0) {
 		log_error(r, "cannot start: %m");
 		return r;
 	}
@@ -317,6 +339,7 @@ static void teardown(struct broker *b)
 	if (b->status)
 		status_write(b);
 	b->status = sd_event_source_disable_unref(b->status);
+	sd_event_source_disable_unref(b->alive);
 	resize_stop(b);
 	registry_stop(b);
 	xsc_close(b->xs);

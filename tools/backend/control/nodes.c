@@ -320,13 +320,22 @@ int nodes_tell_refusal(struct device *dev)
 			  (int)(XENSTORE_PAYLOAD_MAX / 2), dev->params);
 }
 
+void nodes_forget(struct device *dev)
+{
+	char dir[80];
+
+	/* In a driver domain it is where the reason of a refusal is left to be read. */
+	if (dev->broker->own_domid != 0 && dev->hs.image == HS_IMAGE_REFUSED)
+		return;
+	error_dir(dev, dir, sizeof(dir));
+	xsc_remove(dev->broker->xs, XBT_NULL, dir, "");
+}
+
 void nodes_release(struct device *dev)
 {
 	struct xs_conn *xs = dev->broker->xs;
-	char dir[80];
 
-	error_dir(dev, dir, sizeof(dir));
-	xsc_remove(xs, XBT_NULL, dir, "");
+	nodes_forget(dev);
 	/* xenopsd waits for this one to go; dom0's libxl for the whole of a driver domain's. */
 	xsc_remove(xs, XBT_NULL, dev->dir, "hotplug-status");
 	if (dev->broker->own_domid != 0)

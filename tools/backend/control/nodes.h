@@ -38,5 +38,8 @@ int nodes_tell_error(struct device *dev);
 /* And remove it. */
 void nodes_clear_error(struct device *dev);
 
+/* The device's own nodes are gone: remove those that stand elsewhere. */
+void nodes_forget(struct device *dev);
+
 /* The device is detached: remove what others wait for to vanish. */
 void nodes_release(struct device *dev);

@@ -37,7 +37,7 @@ struct opener {
 
 struct opener_pool {
 	sd_event *event;
-	TAILQ_HEAD(, opener) waiting, running;
+	TAILQ_HEAD(opener_list, opener) waiting, running;
 	unsigned int n_running;
 	sd_event_source *kick; /* starts what waits, from the loop */
 };
