@@ -87,8 +87,9 @@ static void put(uint8_t op, uint64_t id, uint64_t sector, unsigned int data_page
  */
 static unsigned int run(unsigned long first, unsigned long second)
 {
-	unsigned int deaths = 0, answered = 0, sent = 0;
+	unsigned int deaths = 0, answered = 0, sent = 0, idle = 0;
 	struct rig_response rsp;
+	bool woken = true;
 
 	memset(seen, 0, sizeof(seen));
 	rig_reset_rings(&rig);
@@ -135,14 +136,22 @@ static unsigned int run(unsigned long first, unsigned long second)
 			}
 			second = 0;
 		}
-		*rig_index(ring, 3) = ring->rsp_cons + 1;
-		__sync_synchronize();
-		while (rig_take(ring, &rsp)) {
-			note_response(&rsp);
-			answered++;
+		/* as a driver: look only when an event came, and again after asking for one */
+		while (woken && *(volatile uint32_t *)rig_index(ring, 2) != ring->rsp_cons) {
+			while (rig_take(ring, &rsp)) {
+				note_response(&rsp);
+				answered++;
+			}
+			*rig_index(ring, 3) = ring->rsp_cons + 1;
+			__sync_synchronize();
 		}
-		if (answered < 2 * REQUESTS)
-			loopfront_wait(rig.lf, ring->port, 2);
+		if (answered == 2 * REQUESTS)
+			break;
+		woken = sent - answered <= 2 || loopfront_wait(rig.lf, ring->port, 5) == 0;
+		idle = woken ? 0 : idle + 5;
+		if (idle > RIG_TIMEOUT)
+			rig_die("an event was lost: %u of %u answered, response index %u of %u",
+				answered, sent, *rig_index(ring, 2), ring->req_prod);
 	}
 
 	/* it may still die after the last response, also while it disconnects */

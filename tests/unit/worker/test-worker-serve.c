@@ -248,6 +248,7 @@ static void indirect(unsigned int n, uint32_t copy_max, bool persistent)
 {
 	uint32_t refs[ABI_MAX_INDIRECT_PAGES] = { 0 };
 	struct rig_segment *seg;
+	struct rig_response rsp;
 	uint8_t *image = malloc(n * PAGE);
 
 	up(&(struct rig_options){ .max_indirect = 256,
@@ -263,7 +264,12 @@ static void indirect(unsigned int n, uint32_t copy_max, bool persistent)
 		seg[i] = (struct rig_segment){ rig.data_ref[i], 0, 7, { 0 } };
 	}
 	rig_put_indirect(ring, BLKIF_OP_WRITE, 1, 1000, (uint16_t)n, refs);
-	assert_int_equal(rig_do(ring, 1), BLKIF_RSP_OKAY);
+	rig_push(ring);
+	rsp = rig_await(ring);
+	assert_int_equal(rsp.id, 1);
+	assert_int_equal(rsp.status, BLKIF_RSP_OKAY);
+	/* xen-blkfront stops the disk over any other operation than the one it asked for */
+	assert_int_equal(rsp.op, BLKIF_OP_WRITE);
 	assert_int_equal(pread(rig.image_fd, image, n * PAGE, 1000 * 512), n * PAGE);
 	assert_memory_equal(image, rig.data, n * PAGE);
 

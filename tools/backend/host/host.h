@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define HOST_PAGE_SHIFT 12
-#define HOST_PAGE_SIZE (1u << HOST_PAGE_SHIFT)
+#define HOST_PAGE_SIZE  (1u << HOST_PAGE_SHIFT)
 
 /* A handle on the grants of one foreign domain. Safe for use by many threads. */
 struct host_gnt;
@@ -26,12 +26,12 @@ struct host_evtchn;
 
 /* One piece of a batched grant copy: never crosses a page of the foreign side. */
 struct host_gnt_copy {
-	uint32_t ref;	  /* grant reference of the foreign page */
+	uint32_t ref;     /* grant reference of the foreign page */
 	uint16_t offset;  /* first byte within the foreign page */
-	uint16_t len;	  /* bytes, 1..HOST_PAGE_SIZE - offset */
-	void *local;	  /* our memory; may be anywhere, need not be page aligned */
+	uint16_t len;     /* bytes, 1..HOST_PAGE_SIZE - offset */
+	void *local;      /* our memory; may be anywhere, need not be page aligned */
 	uint8_t to_guest; /* 1: local -> foreign, 0: foreign -> local */
-	int16_t status;	  /* out: 0, or a negative errno for this piece */
+	int16_t status;   /* out: 0, or a negative errno for this piece */
 };
 
 /*
@@ -63,7 +63,7 @@ int host_gnt_unmap(struct host_gnt *gnt, void *addr, size_t n);
  * host_gnt_copy - copy @n pieces from or to the foreign domain
  *
  * Returns 0 when the operation was carried out; each piece then has its own
- * status. A negative errno means that no piece was copied.
+ * status. After a negative errno it is not known which pieces were copied.
  */
 int host_gnt_copy(struct host_gnt *gnt, struct host_gnt_copy *pieces, size_t n);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,7 +215,12 @@ static void let_go(struct queue *q)
 static void *thread_main(void *arg)
 {
 	struct queue *q = arg;
+	char name[16];
 
+	/* cut short where it does not fit, which happens to odd device ids only */
+	(void)!snprintf(name, sizeof(name), "vbd%u-%u", q->config.about->devid & 0xffffff,
+			q->config.number & 0x1f);
+	prctl(PR_SET_NAME, name);
 	q->start_error = thread_start(q);
 	if (q->start_error < 0) {
 		__atomic_store_n(&q->ended, true, __ATOMIC_RELEASE);
