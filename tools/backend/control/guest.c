@@ -12,12 +12,12 @@
 #include "lib/parse.h"
 
 /*
- * A worker that lived this long did not die of its start, nor of a request that
- * the journal keeps handing to its successors: another is started at once.
+ * Starts of workers are paid for with time: a burst is free, so that a guest
+ * waits as little as can be, and what goes on for ever, be it a worker that cannot
+ * start or a request that kills whoever takes it up, is slow.
  */
-#define HEALTHY_US        UINT64_C(200000)
-#define RESTART_DELAY_US  UINT64_C(20000)
-#define RESTART_DELAY_MAX UINT64_C(2000000)
+#define START_COST_US  UINT64_C(250000)
+#define START_BURST_US (20 * START_COST_US)
 
 static uint64_t now(struct broker *b)
 {
@@ -85,6 +85,8 @@ int guest_get(struct broker *b, uint32_t domid, struct guest **ret)
 	g->broker = b;
 	g->domid = domid;
 	LIST_INIT(&g->devices);
+	g->allowance = START_BURST_US;
+	g->allowance_at = now(b);
 	snprintf(g->frontend_dir, sizeof(g->frontend_dir), "/local/domain/%u/device/vbd", domid);
 	r = xsc_watch(b->xs, g->frontend_dir, on_frontend, g, &g->watch);
 	if (r < 0) {
@@ -123,25 +125,13 @@ static void on_ring_error(void *userdata, uint32_t devid, const struct worker_ri
 static void on_died(void *userdata, const char *why)
 {
 	struct guest *g = userdata;
-	uint64_t t = now(g->broker), delay = 0;
 	pid_t pid = workerproc_pid(g->worker);
 	struct device *dev;
 
 	workerproc_free(g->worker);
 	g->worker = NULL;
 	g->restarts++;
-	g->deaths = t - g->started >= HEALTHY_US ? 1 : g->deaths + 1;
-	/* The first time at once, then each time twice as long. */
-	if (g->deaths > 1) {
-		unsigned int shift = g->deaths - 2 < 10 ? g->deaths - 2 : 10;
-
-		delay = RESTART_DELAY_US << shift;
-		if (delay > RESTART_DELAY_MAX)
-			delay = RESTART_DELAY_MAX;
-	}
-	g->not_before = t + delay;
-	log_error(0, "worker %d of domain %u ended: %s; starting another in %u ms", pid, g->domid,
-		  why, (unsigned int)(delay / 1000));
+	log_error(0, "worker %d of domain %u ended: %s", pid, g->domid, why);
 	LIST_FOREACH (dev, &g->devices, in_guest)
 		device_worker_died(dev);
 	status_changed(g->broker);
@@ -168,14 +158,18 @@ int guest_worker(struct guest *g, struct workerproc **ret, uint64_t *ret_delay_u
 	int r;
 
 	if (!g->worker) {
-		if (t < g->not_before) {
-			*ret_delay_us = g->not_before - t;
+		g->allowance += t - g->allowance_at;
+		g->allowance_at = t;
+		if (g->allowance > START_BURST_US)
+			g->allowance = START_BURST_US;
+		if (g->allowance < START_COST_US) {
+			*ret_delay_us = START_COST_US - g->allowance;
 			return -EAGAIN;
 		}
 		r = workerproc_start(b->event, &settings, &events, g, &g->worker);
 		if (r < 0)
 			return r;
-		g->started = t;
+		g->allowance -= START_COST_US;
 		log_info("worker %d serves domain %u", workerproc_pid(g->worker), g->domid);
 		status_changed(b);
 	}

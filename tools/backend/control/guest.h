@@ -17,10 +17,9 @@ struct guest {
 	struct xs_watch *watch; /* of frontend_dir */
 	char frontend_dir[64];  /* /local/domain/<domid>/device/vbd */
 	struct workerproc *worker;
-	unsigned int deaths;   /* recent ones, for the delay of the next start */
-	unsigned int restarts; /* all of them */
-	uint64_t started;      /* CLOCK_MONOTONIC us */
-	uint64_t not_before;   /* the same: earliest next start of a worker */
+	unsigned int restarts; /* of the worker */
+	uint64_t allowance;    /* us that may be spent on starting workers */
+	uint64_t allowance_at; /* when it was counted, CLOCK_MONOTONIC us */
 };
 
 struct guest *guest_find(struct broker *b, uint32_t domid);
