@@ -47,7 +47,7 @@ int options_init(struct options *o)
 		.hotplug_scripts = true,
 		.detach_timeout = 5,
 		.open_timeout = 5,
-		.resize_interval = 10,
+		.resize_interval = 3,
 		.direct = true,
 		.discard = true,
 		.poll_us = 20,
