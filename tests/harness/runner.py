@@ -47,11 +47,13 @@ class Outcome:
 class Run:
     """One case on one variant of a bench, from open to close."""
 
-    def __init__(self, bench, case, variant):
+    def __init__(self, bench, case, variant, number=0):
         self.bench, self.case, self.variant = bench, case, variant
         middle = f"{variant}/" if variant else ""
         self.name = f"{bench.name}/{middle}{case.name}"
         self.logs = TOP / "build" / bench.name / "log" / middle / case.name
+        if number:
+            self.logs = self.logs.with_name(f"{case.name}.{number}")
         self.env = None
 
     def execute(self):
@@ -228,7 +230,7 @@ def main(arguments=None):
     for bench, runs in plan:
         if not runs or not finished:
             continue
-        many = [Run(bench, r.case, r.variant) for _ in range(options.repeat) for r in runs]
+        many = [Run(bench, r.case, r.variant, n) for n in range(options.repeat) for r in runs]
         try:
             bench.start([run.case for run in runs])
             finished = _run_all(bench, many, options, outcomes)

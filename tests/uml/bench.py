@@ -137,9 +137,14 @@ class Env(harness.Env):
             self.logs / "xenstored.log",
             env={**self.environ, "LD_PRELOAD": str(preload)},
         )
-        socket = self.environ["XENSTORED_PATH"]
-        self._wait_for(lambda: os.path.exists(socket), self._xenstored, "xenstored")
-        self.store = Xenstore(socket)
+        self._wait_for(self._connect_store, self._xenstored, "xenstored")
+
+    def _connect_store(self):
+        try:
+            self.store = Xenstore(self.environ["XENSTORED_PATH"])
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     @staticmethod
     def _wait_for(condition, process, what):

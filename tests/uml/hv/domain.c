@@ -172,6 +172,9 @@ void domain_resume(struct hub *hub, struct hub_conn *conn, struct loop_msg *msg)
 		hub_answer(conn, msg, r);
 		return;
 	}
+	/* The guest keeps the pipe that wakes it. */
+	hub_pipe_put(dom->upcall);
+	dom->upcall = hub_pipe_get(old->upcall);
 	theirs = old->conn;
 	theirs->dom = domain_get(dom);
 	dom->conn = theirs;

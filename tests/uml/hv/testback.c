@@ -4,6 +4,9 @@
  * allows (blkif.h): one ring of up to eight pages, reads by grant copy, writes by grant
  * mapping, flush; no indirect or persistent grants. Not a model for a backend: it serves
  * one request after the other and trusts its frontend to be Linux's.
+ *
+ * It misbehaves on request: a word written to the node "fault" below the backend's path
+ * makes the next answer wrong in that way, see faults[].
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +37,32 @@
 #define RING_PAGES 8
 #define PATH_SIZE  256
 
+enum fault {
+	FAULT_NONE,
+	FAULT_BAD_ID,      /* an id nobody gives out */
+	FAULT_FREE_ID,     /* an id that is not in flight */
+	FAULT_SAME_ID,     /* the answer before, once more */
+	FAULT_BAD_OP,      /* another operation */
+	FAULT_BAD_STATUS,  /* a status blkif.h does not know */
+	FAULT_BAD_INDEX,   /* more answers than requests */
+	FAULT_MUTE,        /* no notification */
+	FAULT_LOST,        /* no answer */
+	FAULT_MAPPED,      /* an answer to a write whose page stays mapped */
+	FAULT_ERROR,       /* BLKIF_RSP_ERROR */
+	FAULT_UNSUPPORTED, /* BLKIF_RSP_EOPNOTSUPP to a flush; stays */
+	FAULT_DEAF,        /* the frontend's state is not looked at; stays */
+};
+
+static const char *const faults[] = {
+	[FAULT_NONE] = "none",           [FAULT_BAD_ID] = "bad-id",
+	[FAULT_FREE_ID] = "free-id",     [FAULT_SAME_ID] = "same-id",
+	[FAULT_BAD_OP] = "bad-op",       [FAULT_BAD_STATUS] = "bad-status",
+	[FAULT_BAD_INDEX] = "bad-index", [FAULT_MUTE] = "mute",
+	[FAULT_LOST] = "lost",           [FAULT_MAPPED] = "mapped",
+	[FAULT_ERROR] = "error",         [FAULT_UNSUPPORTED] = "unsupported",
+	[FAULT_DEAF] = "deaf",
+};
+
 struct vbd {
 	TAILQ_ENTRY(vbd) link;
 	char path[PATH_SIZE]; /* backend/vbd/<domid>/<devid> */
@@ -47,6 +76,9 @@ struct vbd {
 	unsigned int n_ring_pages;
 	blkif_back_ring_t ring;
 	int port;
+	enum fault fault;
+	uint64_t last_id; /* of the answer before */
+	char *left_mapped;
 };
 
 static TAILQ_HEAD(, vbd) vbds = TAILQ_HEAD_INITIALIZER(vbds);
@@ -120,13 +152,61 @@ static uint8_t transfer(struct vbd *v, const blkif_request_t *req)
 			if (host_gnt_map(v->gnt, &seg->gref, 1, PROT_READ, (void **)&page) < 0)
 				return (uint8_t)BLKIF_RSP_ERROR;
 			n = pwrite(v->fd, page + begin, len, (off_t)offset);
-			host_gnt_unmap(v->gnt, page, 1);
+			if (v->fault == FAULT_MAPPED && !v->left_mapped) {
+				v->left_mapped = page;
+				v->fault = FAULT_NONE;
+			} else {
+				host_gnt_unmap(v->gnt, page, 1);
+			}
 			if (n != len)
 				return (uint8_t)BLKIF_RSP_ERROR;
 		}
 		offset += len;
 	}
 	return BLKIF_RSP_OKAY;
+}
+
+/* Spoil an answer as asked; false when there is to be none. */
+static bool spoil(struct vbd *v, blkif_response_t *rsp)
+{
+	enum fault fault = v->fault;
+
+	switch (fault) {
+	case FAULT_UNSUPPORTED:
+		if (rsp->operation == BLKIF_OP_FLUSH_DISKCACHE)
+			rsp->status = BLKIF_RSP_EOPNOTSUPP;
+		return true;
+	case FAULT_NONE:
+	case FAULT_MUTE:
+	case FAULT_MAPPED:
+	case FAULT_DEAF:
+		return true;
+	case FAULT_BAD_ID:
+		rsp->id = 0xdeadbeef;
+		break;
+	case FAULT_FREE_ID:
+		rsp->id ^= 0x80;
+		break;
+	case FAULT_SAME_ID:
+		rsp->id = v->last_id;
+		break;
+	case FAULT_BAD_OP:
+		rsp->operation ^= 1;
+		break;
+	case FAULT_BAD_STATUS:
+		rsp->status = 7;
+		break;
+	case FAULT_BAD_INDEX:
+		v->ring.rsp_prod_pvt += 1000;
+		break;
+	case FAULT_ERROR:
+		rsp->status = BLKIF_RSP_ERROR;
+		break;
+	case FAULT_LOST:
+		break;
+	}
+	v->fault = FAULT_NONE;
+	return fault != FAULT_LOST;
 }
 
 static void serve_ring(struct vbd *v)
@@ -155,10 +235,14 @@ static void serve_ring(struct vbd *v)
 			rsp->id = req.id;
 			rsp->operation = req.operation;
 			rsp->status = (int16_t)status;
-			v->ring.rsp_prod_pvt++;
+			if (spoil(v, rsp))
+				v->ring.rsp_prod_pvt++;
+			v->last_id = req.id;
 		}
 		RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&v->ring, notify);
-		if (notify)
+		if (notify && v->fault == FAULT_MUTE)
+			v->fault = FAULT_NONE;
+		else if (notify)
 			host_evtchn_notify(ev, (uint32_t)v->port);
 		RING_FINAL_CHECK_FOR_REQUESTS(&v->ring, more);
 	} while (more);
@@ -169,6 +253,9 @@ static void disconnect(struct vbd *v)
 	if (!v->connected)
 		return;
 	host_evtchn_unbind(ev, (uint32_t)v->port);
+	if (v->left_mapped)
+		host_gnt_unmap(v->gnt, v->left_mapped, 1);
+	v->left_mapped = NULL;
 	host_gnt_unmap(v->gnt, v->ring_pages, v->n_ring_pages);
 	host_gnt_close(v->gnt);
 	v->gnt = NULL;
@@ -296,6 +383,8 @@ static void frontend_changed(struct vbd *v)
 {
 	uint32_t state = xs_get_number(v->frontend, "state", XenbusStateUnknown);
 
+	if (v->fault == FAULT_DEAF)
+		return;
 	switch (state) {
 	case XenbusStateInitialising:
 		/* The frontend came back after it had closed. */
@@ -318,12 +407,44 @@ static void frontend_changed(struct vbd *v)
 	case XenbusStateUnknown:
 		/* Its directory is gone, or the domain is. */
 		disconnect(v);
-		if (xs_get_number(v->path, "state", 0))
+		if (xs_get_number(v->path, "state", 0) > XenbusStateInitWait)
 			set_state(v, XenbusStateClosed);
 		break;
 	default:
 		break;
 	}
+}
+
+static void read_fault(struct vbd *v)
+{
+	char *word = xs_get(v->path, "fault");
+
+	for (unsigned int i = 0; word && i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (strcmp(word, faults[i]) == 0)
+			v->fault = (enum fault)i;
+	}
+	free(word);
+	/* What was missed meanwhile. */
+	frontend_changed(v);
+}
+
+static void backend_changed(const char *path);
+
+/* What is there already when we start. */
+static void look_below(const char *path, int depth)
+{
+	char below[PATH_SIZE], **names;
+	unsigned int n = 0;
+
+	names = xs_directory(xs, XBT_NULL, path, &n);
+	for (unsigned int i = 0; names && i < n; i++) {
+		snprintf(below, sizeof(below), "%.200s/%.20s", path, names[i]);
+		if (depth > 1)
+			look_below(below, depth - 1);
+		else
+			backend_changed(below);
+	}
+	free(names);
 }
 
 /* A node below backend/vbd changed: @path is as deep as it goes. */
@@ -332,6 +453,10 @@ static void backend_changed(const char *path)
 	char dir[PATH_SIZE], domid[16], devid[16];
 	struct vbd *v;
 
+	if (strcmp(path, "backend/vbd") == 0) {
+		look_below(path, 2);
+		return;
+	}
 	if (sscanf(path, "backend/vbd/%15[0-9]/%15[0-9]", domid, devid) != 2)
 		return;
 	snprintf(dir, sizeof(dir), "backend/vbd/%s/%s", domid, devid);
@@ -339,8 +464,13 @@ static void backend_changed(const char *path)
 	if (xs_get_number(dir, "state", 0) == 0) {
 		if (v)
 			forget(v);
-	} else if (!v) {
+	} else if (!v || xs_get_number(dir, "state", 0) == XenbusStateInitialising) {
+		/* New, or removed and made again since we looked last. */
+		if (v)
+			forget(v);
 		discover(dir, (uint32_t)strtoul(domid, NULL, 10));
+	} else if (strcmp(path + strlen(path) - strlen("/fault"), "/fault") == 0) {
+		read_fault(v);
 	} else if (xs_get_number(dir, "online", 1) == 0 &&
 		   xs_get_number(dir, "state", 0) == XenbusStateClosing && !v->connected) {
 		set_state(v, XenbusStateClosed);

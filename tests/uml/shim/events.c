@@ -446,5 +446,9 @@ int shim_events_start(int fd)
 		return irq;
 	irq = um_request_irq(UM_IRQ_ALLOC, self_pipe[0], IRQ_READ, upcall, 0, "xen-self",
 			     self_pipe);
-	return irq < 0 ? irq : 0;
+	if (irq < 0)
+		return irq;
+	/* What came before the descriptor could interrupt gave no signal and will give none. */
+	os_write_file(self_pipe[1], "", 1);
+	return 0;
 }

@@ -14,6 +14,12 @@
 static int hub_fd = -1;
 static DEFINE_SPINLOCK(hub_lock); /* held while messages are received and handled */
 
+/* What shim_hub_wait() waits for may come before it waits. Guarded by hub_lock. */
+static struct {
+	struct loop_msg msg; /* op is 0 when there is none */
+	int fd;
+} early;
+
 union control {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(LOOP_MAX_FDS * sizeof(int))];
@@ -83,9 +89,8 @@ static void handle(struct loop_msg *msg, int fd)
 		shim_hub_send(msg, -1);
 		break;
 	default:
-		pr_warn("xenshim: unexpected message %u of the hub\n", msg->op);
-		if (fd >= 0)
-			os_close_file(fd);
+		early.msg = *msg;
+		early.fd = fd;
 	}
 }
 
@@ -124,12 +129,19 @@ int shim_hub_wait(u32 op, struct loop_msg *ret, int *ret_fd)
 
 	spin_lock_irqsave(&hub_lock, flags);
 	for (;;) {
+		if (early.msg.op == op) {
+			msg = early.msg;
+			fd = early.fd;
+			early.msg.op = 0;
+			err = 0;
+			break;
+		}
 		err = receive(&msg, &fd, MSG_DONTWAIT);
 		if (err == -EAGAIN) {
 			wait_readable();
 			continue;
 		}
-		if (err || msg.op == op)
+		if (err)
 			break;
 		handle(&msg, fd);
 	}

@@ -3,6 +3,7 @@
 #include <linux/export.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
 #include <linux/reboot.h>
@@ -110,7 +111,11 @@ static int on_panic(struct notifier_block *nb, unsigned long event, void *data)
 }
 
 static struct notifier_block reboot_notifier = { .notifier_call = on_reboot };
-static struct notifier_block panic_notifier = { .notifier_call = on_panic };
+/* Before that of User Mode Linux, which does not return. */
+static struct notifier_block panic_notifier = {
+	.notifier_call = on_panic,
+	.priority = INT_MAX,
+};
 
 int shim_manage_init(void)
 {
