@@ -148,6 +148,7 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 	switch (action) {
 	case XENPV_ACT_UNDEFINED:
 	case XENPV_ACT_NONE:
+	case XENPV_ACT_PATIENCE:
 		break;
 	case XENPV_ACT_SETUP:
 		err = ops->setup(link);
@@ -356,6 +357,11 @@ static void link_work(struct work_struct *work)
 
 		if (step.action == XENPV_ACT_NONE)
 			continue;
+		if (step.action == XENPV_ACT_PATIENCE) {
+			if (!link->deadline_set)
+				set_deadline(link, link->params.close_wait);
+			continue;
+		}
 		report(link, event, step);
 		err = act(link, step.action);
 		if (err) {

@@ -83,6 +83,7 @@ enum xenpv_event {
  * enum xenpv_action - what to do before entering the next state
  * @XENPV_ACT_UNDEFINED: no cell has it
  * @XENPV_ACT_NONE: nothing; the state stays
+ * @XENPV_ACT_PATIENCE: give the backend some time to leave its state
  * @XENPV_ACT_SETUP: make rings, publish them, write Initialised
  * @XENPV_ACT_CONNECT: read the backend's features, write Connected, start I/O
  * @XENPV_ACT_REREAD: read again what the backend may change while connected
@@ -99,6 +100,7 @@ enum xenpv_event {
 enum xenpv_action {
 	XENPV_ACT_UNDEFINED,
 	XENPV_ACT_NONE,
+	XENPV_ACT_PATIENCE,
 	XENPV_ACT_SETUP,
 	XENPV_ACT_CONNECT,
 	XENPV_ACT_REREAD,

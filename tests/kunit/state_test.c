@@ -37,6 +37,9 @@ static void actions_lead_where_they_should(struct kunit *test)
 			break;
 		case XENPV_ACT_NONE:
 			break;
+		case XENPV_ACT_PATIENCE:
+			ok = state == XENPV_INITIALISING && step.next == state;
+			break;
 		case XENPV_ACT_SETUP:
 			ok = state == XENPV_INITIALISING && step.next == XENPV_INITIALISED;
 			break;
@@ -176,6 +179,14 @@ static const struct trip trips[] = {
 	  { XENPV_EV_BACK_INITIALISING, XENPV_EV_BACK_INITWAIT, XENPV_EV_BACK_INITWAIT,
 	    XENPV_EV_BACK_CONNECTED },
 	  4, XENPV_CONNECTED },
+	{ "comes back late, closed", XENPV_FAILED,
+	  { XENPV_EV_BACK_CLOSED, XENPV_EV_BACK_CLOSED, XENPV_EV_BACK_CLOSED,
+	    XENPV_EV_BACK_CLOSED, XENPV_EV_BACK_INITWAIT, XENPV_EV_BACK_CONNECTED },
+	  6, XENPV_CONNECTED },
+	{ "missed our Initialising", XENPV_INITIALISING,
+	  { XENPV_EV_BACK_CLOSED, XENPV_EV_EXPIRE, XENPV_EV_BACK_CLOSED, XENPV_EV_BACK_CLOSED,
+	    XENPV_EV_BACK_INITWAIT, XENPV_EV_BACK_CONNECTED },
+	  6, XENPV_CONNECTED },
 	{ "too many faults", XENPV_CONNECTED,
 	  { XENPV_EV_REFUSED, XENPV_EV_BACK_CLOSED, XENPV_EV_BACK_INITWAIT },
 	  3, XENPV_BROKEN },

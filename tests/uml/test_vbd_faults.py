@@ -3,7 +3,7 @@
 
 from harness import case
 
-# One write and one read of 4 MiB, compared; prints the sum of what was read.
+# One write and one read of 4 MiB, compared.
 EXERCISE = (
     "dd if=/tmp/data of=/dev/xvda bs=64k oflag=direct conv=notrunc 2>/dev/null && "
     "dd if=/dev/xvda bs=64k count=64 iflag=direct 2>/dev/null | cmp - /tmp/data"
@@ -11,7 +11,7 @@ EXERCISE = (
 RECONNECTS = "sed -n 's/^reconnects //p' /sys/kernel/debug/xenpv/xvda/stats"
 
 
-def prepare(env, parameters="", disks=1):
+def prepare(env, parameters=""):
     """A guest with a disk on the test backend, and 4 MiB of data to write to it."""
     image = env.image("8M")
     guest = env.guest(disks=[image.disk("xvda")], parameters={"xen-vbd": parameters})
