@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/landlock.h>
 #include <pwd.h>
@@ -56,6 +57,15 @@ static void set_limits(void)
 	lim = (struct rlimit){ 0, 0 };
 	setrlimit(RLIMIT_CORE, &lim);
 	setrlimit(RLIMIT_MSGQUEUE, &lim);
+}
+
+/* A change of user drops them too, but there may be no user to change to. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
 /* An empty, read-only root and no network. */
@@ -229,6 +239,11 @@ int sandbox_enter(const struct sandbox *s, const char **ret_why)
 		    setresuid(uid, uid, uid) < 0)
 			return -errno;
 	}
+
+	*ret_why = "cannot drop capabilities";
+	r = drop_capabilities();
+	if (r < 0)
+		return r;
 
 	*ret_why = "cannot set process attributes";
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
