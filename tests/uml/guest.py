@@ -10,7 +10,7 @@ from harness import CaseFailed, Result
 from . import hub as hubs
 from .console import Console
 from .process import Process
-from .toolstack import ToolstackError
+from .toolstack import ToolstackError, devid
 
 MEMORY = {"plain": 128, "debug": 256}
 BOOT_LIMIT = 60
@@ -150,6 +150,12 @@ class Guest(harness.Guest):
             raise CaseFailed(f"detach of {vdev}: the backend did not close in time")
         if check:
             self._wait_for(vdev, timeout, present=False)
+            # Its driver may still be writing to xenstore: an attach now would be taken for
+            # the old device. xl takes too long over its scripts for this to happen to it.
+            node = f"/sys/bus/xen/devices/vbd-{devid(vdev)}/nodename"
+            self._env.await_(
+                lambda: self.read(node) is None, f"the device of {vdev} to go", timeout
+            )
         return Result(0 if in_time else 1, "")
 
     def backend_path(self, vdev):
