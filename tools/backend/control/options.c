@@ -46,7 +46,7 @@ int options_init(struct options *o)
 		.persistent_grants = true,
 		.hotplug_scripts = true,
 		.detach_timeout = 5,
-		.open_timeout = 5,
+		.open_timeout = 8,
 		.resize_interval = 3,
 		.direct = true,
 		.discard = true,
