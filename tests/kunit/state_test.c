@@ -38,7 +38,9 @@ static void actions_lead_where_they_should(struct kunit *test)
 		case XENPV_ACT_NONE:
 			break;
 		case XENPV_ACT_PATIENCE:
-			ok = state == XENPV_INITIALISING && step.next == state;
+			ok = step.next == state &&
+			     xenpv_state_next(state, XENPV_EV_EXPIRE).action ==
+				     XENPV_ACT_RECOVER;
 			break;
 		case XENPV_ACT_SETUP:
 			ok = state == XENPV_INITIALISING && step.next == XENPV_INITIALISED;
@@ -169,12 +171,17 @@ static const struct trip trips[] = {
 	    XENPV_EV_BACK_CONNECTED },
 	  4, XENPV_CONNECTED },
 	{ "backend directory removed and made again", XENPV_CONNECTED,
-	  { XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_UNKNOWN,
-	    XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_INITWAIT, XENPV_EV_BACK_CONNECTED },
-	  6, XENPV_CONNECTED },
+	  { XENPV_EV_BACK_UNKNOWN, XENPV_EV_EXPIRE, XENPV_EV_BACK_UNKNOWN,
+	    XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_INITWAIT,
+	    XENPV_EV_BACK_CONNECTED },
+	  7, XENPV_CONNECTED },
+	{ "backend directory out of sight for a moment", XENPV_CONNECTED,
+	  { XENPV_EV_BACK_UNKNOWN, XENPV_EV_BACK_CONNECTED },
+	  2, XENPV_CONNECTED },
 	{ "never comes back", XENPV_CONNECTED,
-	  { XENPV_EV_BACK_UNKNOWN, XENPV_EV_EXPIRE, XENPV_EV_EXPIRE, XENPV_EV_OUTAGE },
-	  4, XENPV_FAILED },
+	  { XENPV_EV_BACK_UNKNOWN, XENPV_EV_EXPIRE, XENPV_EV_EXPIRE, XENPV_EV_EXPIRE,
+	    XENPV_EV_OUTAGE },
+	  5, XENPV_FAILED },
 	{ "comes back late", XENPV_FAILED,
 	  { XENPV_EV_BACK_INITIALISING, XENPV_EV_BACK_INITWAIT, XENPV_EV_BACK_INITWAIT,
 	    XENPV_EV_BACK_CONNECTED },
