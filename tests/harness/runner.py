@@ -125,7 +125,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="tests/run", description="Run test cases on the fast bench (uml) or real Xen (lab)."
     )
-    parser.add_argument("filter", nargs="*", help="case names or patterns, e.g. uml/resize, 'kill_*'")
+    parser.add_argument("filter", nargs="*", help="names or patterns, e.g. uml/resize, 'kill_*'")
     parser.add_argument("--bench", action="append", choices=BENCHES, help="default: all")
     parser.add_argument("--list", action="store_true", help="print the names and what they test")
     parser.add_argument("--jobs", type=int, help="cases at a time (default: what the bench bears)")
@@ -240,7 +240,8 @@ def main(arguments=None):
                 print(outcomes[-1].line(), flush=True)
         except CaseFailed as failed:
             for run in many:
-                outcomes.append(Outcome(run.name, "FAIL", text=f"the bench did not start: {failed}"))
+                text = f"the bench did not start: {failed}"
+                outcomes.append(Outcome(run.name, "FAIL", text=text))
                 print(outcomes[-1].line(), flush=True)
         except KeyboardInterrupt:
             finished = False

@@ -169,7 +169,8 @@ class Bench(BaseBench):
             raise CaseFailed(str(error)) from error
         self.host = Host(self.machine.channel, scale=TIME_SCALE)
         self.host.run(
-            f"date -s @{time.time():.3f} >/dev/null && mkdir -p /lab && mount -o ro /dev/vdb /lab && "
+            f"date -s @{time.time():.3f} >/dev/null && "
+            "mkdir -p /lab && mount -o ro /dev/vdb /lab && "
             f"mount --bind {SCRIPT}-fast {SCRIPT} && modprobe loop"
         )
         self.backend = Backend(self.host, kind)

@@ -141,7 +141,8 @@ class Backend(harness.Backend):
             host.run("modprobe xen-blkback")
         elif self.kind == "xenpv-backendd":
             self.install()
-            host.run(f"systemctl start {UNIT} || {{ journalctl -n 20 -u {UNIT} -o cat >&2; exit 1; }}")
+            why = f"journalctl -n 20 -u {UNIT} -o cat >&2"
+            host.run(f"systemctl start {UNIT} || {{ {why}; exit 1; }}")
 
     def install(self):
         """Put the daemon that was built last into dom0."""

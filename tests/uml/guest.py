@@ -103,7 +103,8 @@ class Guest(harness.Guest):
     def _loaded(self, pending):
         result = pending.wait(self._env.scaled(30))
         if result.rc:
-            raise CaseFailed(f"{self.name}: {pending.what}: {os.strerror(-result.rc)}: {self._tail()}")
+            why = os.strerror(-result.rc)
+            raise CaseFailed(f"{self.name}: {pending.what}: {why}: {self._tail()}")
 
     def _tail(self):
         lines = self._process.text().strip().splitlines()[-6:] if self._process else []

@@ -49,7 +49,8 @@ def sixty_guests(env):
     env.note("attached", f"{time.monotonic() - begun:.1f}s")
 
     def read_all(guest):
-        script = "for d in /dev/xvd?; do dd if=$d bs=4k count=16 iflag=direct 2>/dev/null | head -c 12; done"
+        read = "dd if=$d bs=4k count=16 iflag=direct 2>/dev/null | head -c 12"
+        script = f"for d in /dev/xvd?; do {read}; done"
         return guest.run(script, timeout=120).out
 
     with ThreadPoolExecutor(8) as pool:

@@ -58,7 +58,8 @@ def shim_many_interrupts(env):
     image = env.image("1M")
     guest = env.guest(disks=[image.disk(name, "w!") for name in names], memory=192)
     env.check(interrupts(guest) >= 70, f"{interrupts(guest)} interrupts for 70 disks")
-    guest.run("for d in /dev/xvd*; do dd if=$d of=/dev/null bs=64k count=1 2>/dev/null || exit 1; done")
+    read = "dd if=$d of=/dev/null bs=64k count=1 2>/dev/null"
+    guest.run(f"for d in /dev/xvd*; do {read} || exit 1; done")
 
 
 @case(**BOTH)
