@@ -56,13 +56,12 @@ def kernel_backend(host, domid):
 def serving_program(host, path):
     """The program that holds the disk open in dom0: a worker answers for its parent."""
     script = f"""
-for fd in /proc/[0-9]*/fd/*; do
-	[ "$(readlink "$fd")" = {shlex.quote(path)} ] || continue
-	pid=${{fd#/proc/}}; pid=${{pid%%/*}}
-	name=$(basename "$(readlink /proc/$pid/exe)")
+find /proc/[0-9]*/fd -lname {shlex.quote(path)} 2>/dev/null | cut -d/ -f3 | sort -u |
+while read -r pid; do
+	name=$(basename "$(readlink "/proc/$pid/exe")")
 	if [ "$name" = xenpv-worker ]; then
-		pid=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$pid/status)
-		name=$(basename "$(readlink /proc/$pid/exe)")
+		pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+		name=$(basename "$(readlink "/proc/$pid/exe")")
 	fi
 	echo "$name"
 done | sort -u"""

@@ -50,7 +50,7 @@ class Machine:
     killed whatever happens. Not thread safe, but .channel is.
     """
 
-    def __init__(self, payload, guest_disk, logs, dom0_vcpus=1, memory=1024, lifetime=3600):
+    def __init__(self, payload, guest_disk, logs, dom0_vcpus=1, memory=1024, lifetime=7200):
         self._payload = payload
         self._guest_disk = guest_disk
         self._logs = Path(logs)
@@ -257,6 +257,12 @@ class Machine:
         )
         if ended["status"] != "completed":
             raise MachineError(f"{command} {uri} failed")
+        # The event comes a moment before QEMU accepts "cont"; nothing announces that.
+        end = time.monotonic() + 30
+        while self.qmp("query-status")["status"] in ("finish-migrate", "inmigrate"):
+            if time.monotonic() > end:
+                raise MachineError(f"{command} {uri} is not finalized")
+            time.sleep(0.01)
 
     def _await_event(self, event, done):
         while True:

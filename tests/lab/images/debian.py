@@ -28,7 +28,6 @@ AGENT = {
     "usr/lib/systemd/system-shutdown/xenpv-agent.shutdown": ROOT
     / "tools/guestagent/xenpv-agent.shutdown",
 }
-AGENT_HOOK = ROOT / "tools/guestagent/xenpv-agent.shutdown"
 
 FILES = {
     "etc/hostname": "guest\n",
@@ -72,13 +71,7 @@ def _rootfs():
 def _build_of(modules):
     """The directory with the guest's disk and initramfs. modules: of the frontend."""
     release = kernel.version()
-    agent = {
-        "usr/sbin/xenpv-agent": AGENT,
-        "lib/systemd/system/xenpv-agent.service": AGENT_UNIT,
-        "lib/systemd/system-shutdown/xenpv-agent.shutdown": AGENT_HOOK,
-    }
-    if not all(path.exists() for path in agent.values()):
-        agent = {}
+    agent = AGENT if all(path.exists() for path in AGENT.values()) else {}
     inputs = {
         "rootfs": _rootfs().parent.name,
         "kernel": file_hash(kernel.vmlinuz(release)),

@@ -10,7 +10,6 @@ from .cache import cached, file_hash, run
 from .cpio import Cpio
 
 SUITE = "bookworm"
-BLOCK_FAST = Path(__file__).resolve().parents[1] / "block-fast"
 PACKAGES = (
     "systemd systemd-sysv udev kmod e2fsprogs fio xen-utils-4.17 xenstore-utils qemu-system-xen "
     "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2"
@@ -139,7 +138,7 @@ def disk():
         "kernel": file_hash(kernel.vmlinuz(release)),
         "labd": file_hash(programs.labd()),
         "grants": file_hash(programs.grants()),
-        "block-fast": file_hash(BLOCK_FAST),
+        "block-fast": file_hash(programs.block_fast()),
         "files": FILES,
         "masked": MASKED,
         "modules": MODULES,
@@ -159,8 +158,7 @@ def _build_disk(out, release):
             path.write_text(text)
         shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
         shutil.copy(programs.grants(), root / "usr/local/sbin/lab-grants")
-        shutil.copy(BLOCK_FAST, root / "etc/xen/scripts/block-fast")
-        (root / "etc/xen/scripts/block-fast").chmod(0o755)
+        shutil.copy(programs.block_fast(), root / "etc/xen/scripts/block-fast")
         for unit in MASKED:
             link = root / "etc/systemd/system" / unit
             link.unlink(missing_ok=True)
@@ -172,7 +170,8 @@ def _build_disk(out, release):
         (root / "etc/systemd/system/default.target").symlink_to(
             "/lib/systemd/system/multi-user.target"
         )
-        run("chroot", root, "systemctl", "enable", "labd.service", "xen.service", "serial-getty@hvc0.service")
+        units = ("labd.service", "xen.service", "serial-getty@hvc0.service")
+        run("chroot", root, "systemctl", "enable", *units)
         for folder in ("var/lib/xenpv-lab", "var/log/xen/console"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         make_ext4(root, out / "dom0.raw", "4G", "dom0", journal=False)

@@ -8,33 +8,45 @@ from pathlib import Path
 
 from .cache import cached, file_hash, run, tree_hash
 
-LABD_SOURCE = Path(__file__).resolve().parents[1] / "labd"
-GRANTS_SOURCE = Path(__file__).resolve().parents[1] / "grants"
+LAB = Path(__file__).resolve().parents[1]
 BUSYBOX = Path("/bin/busybox")
 
 
-def labd():
-    """labd, static: the same file runs in dom0 and in every guest."""
+def _static(name, sources, folders):
+    """A static C program from sources; folders decide when it is built anew."""
 
     def build(out):
         run(
             "gcc", "-std=c11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-Werror", "-static",
-            "-o", out / "labd", *sorted(LABD_SOURCE.glob("*.c")),
+            "-I", LAB / "labd", "-o", out / name, *sources,
         )  # fmt: skip
 
-    return cached("labd", tree_hash(LABD_SOURCE, {".c", ".h"}), build) / "labd"
+    inputs = {folder: tree_hash(LAB / folder, {".c", ".h"}) for folder in folders}
+    return cached(name, inputs, build) / name
+
+
+def labd():
+    """labd: the same file runs in dom0 and in every guest."""
+    return _static("labd", sorted((LAB / "labd").glob("*.c")), ["labd"])
+
+
+def block_fast():
+    """The quick hotplug script of dom0."""
+    sources = [LAB / "block-fast/block-fast.c", LAB / "labd/xs.c"]
+    return _static("block-fast", sources, ["block-fast", "labd"])
 
 
 def grants():
     """lab-grants, which counts a domain's grant references; for dom0."""
+    folder = LAB / "grants"
 
     def build(out):
         run(
             "gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-o", out / "lab-grants",
-            GRANTS_SOURCE / "grants.c", "-lxenctrl", "-lxenforeignmemory",
+            folder / "grants.c", "-lxenctrl", "-lxenforeignmemory",
         )  # fmt: skip
 
-    return cached("grants", tree_hash(GRANTS_SOURCE, {".c"}), build) / "lab-grants"
+    return cached("grants", tree_hash(folder, {".c"}), build) / "lab-grants"
 
 
 def busybox_applets():
