@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -68,8 +69,24 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
+/* A directory that is removed holds nothing, and nothing can be made in it. */
+static int leave_by_chroot(void)
+{
+	char dir[] = "/tmp/xenpv-worker-XXXXXX";
+	int r;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	r = chdir(dir) < 0 ? -errno : 0;
+	if (rmdir(dir) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && (chroot(".") < 0 || chdir("/") < 0))
+		r = -errno;
+	return r;
+}
+
 /* An empty, read-only root and no network. */
-static int leave_file_system(void)
+static int leave_by_namespace(void)
 {
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return -errno;
@@ -84,6 +101,15 @@ static int leave_file_system(void)
 		  NULL) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Under the systemd unit namespaces are refused, and the network is gone already. */
+static int leave_file_system(void)
+{
+	int r;
+
+	r = leave_by_namespace();
+	return r == -EPERM ? leave_by_chroot() : r;
 }
 
 /* Whatever the mount namespace, nothing can be opened. Kernels without Landlock: nothing happens.
