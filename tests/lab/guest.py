@@ -85,16 +85,33 @@ disk = [{specs}]
             ) from error
 
     def attach(self, disk, timeout=30, check=True):
+        """Without check the result has refused_after: seconds from the first node of the
+        device in xenstore to its hotplug-error, or None when there was none.
+        """
         spec = disk_spec(disk, self._env.backend.kind)
-        result = self._host.run(
-            f"xl block-attach {self.domid} {shlex.quote(spec)}", timeout=timeout, check=check
+        command = f"xl block-attach {self.domid} {shlex.quote(spec)}"
+        if not check:
+            return self._attach_watched(command, timeout)
+        result = self._host.run(command, timeout=timeout)
+        self._env.await_(
+            lambda: self.run(f"test -b /dev/{disk.vdev}", check=False).rc == 0,
+            f"/dev/{disk.vdev} in {self.name}",
+            timeout,
         )
-        if check:
-            self._env.await_(
-                lambda: self.run(f"test -b /dev/{disk.vdev}", check=False).rc == 0,
-                f"/dev/{disk.vdev} in {self.name}",
-                timeout,
-            )
+        return result
+
+    def _attach_watched(self, command, timeout):
+        # bash has the time without starting a process.
+        watch = self._host.start(
+            f"exec bash -c 'xenstore-watch /local/domain/0/backend/vbd/{self.domid} | "
+            'while read -r path; do echo "$EPOCHREALTIME $path"; done\''
+        )
+        self._env.await_(lambda: watch.output, "the watch to be set", 10)
+        result = self._host.run(command, timeout=timeout, check=False)
+        watch.kill()
+        events = [line.split() for line in watch.wait().out.splitlines()[1:]]
+        errors = [float(when) for when, path in events if path.endswith("/hotplug-error")]
+        result.refused_after = errors[0] - float(events[0][0]) if errors else None
         return result
 
     def detach(self, vdev, timeout=30, check=True):

@@ -76,6 +76,11 @@ class Running:
     def done(self):
         return self._request.done
 
+    @property
+    def output(self):
+        """What it wrote to standard output so far, in bytes."""
+        return bytes(self._request.out)
+
     def wait(self, timeout=None):
         """Wait for its end, at most timeout seconds more. CaseFailed when it does not end."""
         try:

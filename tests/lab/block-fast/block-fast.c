@@ -94,8 +94,9 @@ static int add(struct disk *d)
 	if (!params || !mode)
 		return fail(d, "params and mode", ENOENT);
 	readonly = mode[0] == 'r';
+	/* Like the stock script: the backend may have said why (hotplug-error). */
 	if (stat(params, &st) < 0)
-		return fail(d, params, errno);
+		return 1;
 	if (S_ISREG(st.st_mode)) {
 		int file = open(params, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 		int r = file < 0 ? -errno : loop_bind(file, readonly, loop);
