@@ -52,7 +52,7 @@ static void set_limits(void)
 		lim.rlim_cur = lim.rlim_max < 65536 ? lim.rlim_max : 65536;
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
-	/* older kernels charge an io_uring to it */
+	/* kernels before 5.12 and since 6.14 charge an io_uring to it */
 	lim = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
 	setrlimit(RLIMIT_MEMLOCK, &lim);
 	lim = (struct rlimit){ 0, 0 };
@@ -60,13 +60,28 @@ static void set_limits(void)
 	setrlimit(RLIMIT_MSGQUEUE, &lim);
 }
 
-/* A change of user drops them too, but there may be no user to change to. */
+/*
+ * A change of user drops them too, but there may be no user to change to. Then, where the
+ * limit of locked memory cannot be lifted (a container), the right to lock memory is kept:
+ * without it the rings of all workers together would have to fit into that limit.
+ */
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct keep[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct rlimit lim;
 
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	if (syscall(SYS_capget, &header, have) < 0)
+		return -errno;
+	if (getrlimit(RLIMIT_MEMLOCK, &lim) < 0 || lim.rlim_cur != RLIM_INFINITY) {
+		uint32_t bit =
+			CAP_TO_MASK(CAP_IPC_LOCK) & have[CAP_TO_INDEX(CAP_IPC_LOCK)].permitted;
+
+		keep[CAP_TO_INDEX(CAP_IPC_LOCK)].permitted = bit;
+		keep[CAP_TO_INDEX(CAP_IPC_LOCK)].effective = bit;
+	}
+	return syscall(SYS_capset, &header, keep) < 0 ? -errno : 0;
 }
 
 /* A directory that is removed holds nothing, and nothing can be made in it. */
