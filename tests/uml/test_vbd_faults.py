@@ -146,3 +146,34 @@ def vbd_backend_restart(env):
         )
     env.check(work.wait(env.scaled(60)).rc == 0, "I/O failed during a restart")
     guest.run(EXERCISE)
+
+
+@case(benches="uml", backend="testback")
+def vbd_media_changes(env):
+    """Size, mode and features are read again when the backend says Connected once more."""
+    guest, _ = prepare(env)
+    back = guest.backend_path("xvda")
+    queue = "/sys/block/xvda/queue"
+
+    def poke(**nodes):
+        for name, value in nodes.items():
+            env.store.write(f"{back}/{name.replace('_', '-')}", value)
+        env.store.write(f"{back}/state", "4")
+
+    poke(sectors=8192)
+    env.await_(lambda: guest.sectors("xvda") == 8192, "the smaller size")
+    poke(sectors=16384, info=4)
+    env.await_(lambda: guest.sectors("xvda") == 16384, "the larger size")
+    env.check(guest.read("/sys/block/xvda/ro").strip() == "1", "the disk is not read-only")
+    poke(info=0, feature_discard=1, discard_granularity=4096)
+    env.await_(lambda: guest.read("/sys/block/xvda/ro").strip() == "0", "the disk to be writable")
+    env.check(guest.read(f"{queue}/discard_granularity").strip() == "4096", "no discard")
+    poke(feature_discard=0)
+    env.await_(lambda: guest.read(f"{queue}/discard_max_bytes").strip() == "0", "discard to go")
+    poke(sectors="nonsense")
+    env.await_(lambda: "sectors is not a number" in guest.dmesg(), "a word about the size")
+    env.check(guest.sectors("xvda") == 16384, "the size followed nonsense")
+    env.allow_log("is not a number")
+    poke(sectors=16384, sector_size=4096)
+    env.await_(lambda: "ignoring a change of sector-size" in guest.dmesg(), "a word on sectors")
+    guest.run(EXERCISE)
