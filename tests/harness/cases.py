@@ -37,7 +37,7 @@ def case(
     guests="pv pvh",
     frontend="xen-vbd",
     backend="xenpv-backendd",
-    kernels="plain",
+    kernels="debug",
     timeout=300,
     **options,
 ):

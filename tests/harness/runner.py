@@ -2,6 +2,7 @@
 """Runs cases on benches: command line, result lines, time limits, JSON results."""
 
 import argparse
+import fcntl
 import fnmatch
 import importlib
 import json
@@ -56,9 +57,22 @@ class Run:
             self.logs = self.logs.with_name(f"{case.name}.{number}")
         self.env = None
 
+    def _claim_logs(self):
+        """A directory for logs that no other tests/run is using now, and its lock."""
+        for number in range(100):
+            logs = self.logs.with_name(f"{self.logs.name}-{number}") if number else self.logs
+            logs.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(logs.parent / f".{logs.name}.lock", os.O_CREAT | os.O_RDWR, 0o644)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return logs, lock
+            except BlockingIOError:
+                os.close(lock)
+        raise CaseFailed(f"{self.logs} and 99 alternatives are in use")
+
     def execute(self):
         start = time.monotonic()
-        logs = self.logs
+        logs, lock = self._claim_logs()
         status, text, notes = "PASS", "", {}
         timer = None
         try:
@@ -89,6 +103,7 @@ class Run:
             elif complaints and status == "FAIL":
                 text += f" (and in the logs: {complaints[0]})"
             self.env = None
+        os.close(lock)
         seconds = time.monotonic() - start
         return Outcome(self.name, status, seconds, text, str(logs), notes)
 
@@ -132,6 +147,7 @@ def _parser():
     parser.add_argument("--repeat", type=int, default=1, help="run each case so many times")
     parser.add_argument("--fail-fast", action="store_true", help="stop after the first failure")
     parser.add_argument("--keep", action="store_true", help="keep the logs of passed cases too")
+    parser.add_argument("--kernel", choices=("plain", "debug"), help="uml: this kernel for all")
     parser.add_argument("--no-build", action="store_true", help="use what is built already")
     parser.add_argument("--suite", help="name of build/check/<suite>.json (default: the bench)")
     return parser

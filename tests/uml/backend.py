@@ -95,10 +95,17 @@ class Backend(harness.Backend):
 
     def kill_worker(self, guest):
         # The status file is a moment behind when the worker or the broker has just started.
-        self._env.await_(
-            lambda: guest.domid in self.workers(), f"a worker for domain {guest.domid}", 10
-        )
-        os.kill(self.workers()[guest.domid], signal.SIGKILL)
+        found = []
+
+        def look():
+            found.append(self.workers().get(guest.domid))
+            return found[-1] is not None
+
+        self._env.await_(look, f"a worker for domain {guest.domid}", 10)
+        try:
+            os.kill(found[-1], signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it died by itself in between: the log says why
 
     def restart(self):
         with self._lock:

@@ -2,6 +2,7 @@
 """The fast bench: User Mode Linux guests on the hub, Debian's xenstored, our daemon."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,27 @@ BUILD = TOP / "build" / "uml"
 TOOLS = TOP / "build" / "tools"
 XENSTORED = "/usr/lib/xen-4.17/bin/xenstored"
 DEBUG_SCALE = 4.0  # how much slower the debug kernel may be
+
+
+def without_known(text):
+    """
+    A kernel log without what User Mode Linux 6.1 does wrong by itself: when it forks, it
+    walks the memory map without a lock (force_flush_all in arch/um/kernel/tlb.c).
+    """
+    lines, kept = text.splitlines(), []
+    for number, line in enumerate(lines):
+        if "WARNING: suspicious RCU usage" in line:
+            trace = []
+            for later in lines[number + 1 : number + 120]:
+                if "WARNING: " in later:
+                    break
+                trace.append(later)
+            if any("lib/maple_tree.c" in later for later in trace[:4]) and any(
+                "force_flush_all" in later for later in trace
+            ):
+                continue
+        kept.append(line)
+    return "\n".join(kept)
 
 
 class Image(harness.Image):
@@ -265,7 +287,7 @@ class Env(harness.Env):
         finally:
             complaints += self._kill_rest(failed)
         for path in sorted(self.logs.glob("*.log")):
-            text = path.read_text(errors="replace")
+            text = without_known(path.read_text(errors="replace"))
             complaints += [f"{path.name}: {line}" for line in scan(text, self.allowed)]
         shutil.rmtree(self.scratch, ignore_errors=True)
         return complaints
@@ -311,29 +333,44 @@ class Bench(BaseBench):
             self._tag += 1
             return f"xenpv{os.getpid()}-{self._tag}"
 
+    def _kernels(self, case):
+        return (self.options.kernel,) if self.options.kernel else case.kernels
+
     def variants(self, case):
         found = []
-        for kernel in case.kernels:
+        for kernel in self._kernels(case):
             for frontend in case.frontend:
                 words = []
-                if len(case.kernels) > 1 or kernel != "plain":
+                if len(self._kernels(case)) > 1:
                     words.append(kernel)
                 if len(case.frontend) > 1:
                     words.append(frontend)
                 found.append("/".join(words))
         return found
 
-    @staticmethod
-    def _split(case, variant):
+    def _split(self, case, variant):
         words = variant.split("/") if variant else []
-        kernel = next((w for w in words if w in case.kernels), case.kernels[0])
+        kernels = self._kernels(case)
+        kernel = next((w for w in words if w in kernels), kernels[0])
         frontend = next((w for w in words if w in case.frontend), case.frontend[0])
         return kernel, frontend
 
+    @staticmethod
+    def _raise_limits():
+        """What the daemon's service unit allows it, for everything that we start."""
+        for limit in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_NOFILE):
+            _, hard = resource.getrlimit(limit)
+            wanted = resource.RLIM_INFINITY if limit == resource.RLIMIT_MEMLOCK else hard
+            try:
+                resource.setrlimit(limit, (wanted, wanted))
+            except (ValueError, PermissionError):
+                resource.setrlimit(limit, (hard, hard))
+
     def start(self, cases):
+        self._raise_limits()
         if self.options.no_build:
             return
-        kernels = sorted({kernel for case in cases for kernel in case.kernels})
+        kernels = sorted({kernel for case in cases for kernel in self._kernels(case)})
         commands = [["tests/uml/kernel/build", *kernels], ["tests/uml/guest/build"]]
         commands += [["tests/uml/modules", kernel] for kernel in kernels]
         commands += [["scripts/build-tools"]]

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import defaultdict
 
 from harness.cases import TOP
@@ -33,9 +34,41 @@ def _source(name):
     return f"drivers/{match.group(1)}/{match.group(2)}" if match else None
 
 
+def _add(merged, folder, files):
+    """Add what gcov makes of counter or note files in a folder."""
+    done = subprocess.run(
+        ["gcov", "--json-format", "--stdout", *files],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for text in done.stdout.splitlines():
+        if not text.startswith("{"):
+            continue
+        for file in json.loads(text)["files"]:
+            source = _source(file["file"])
+            if source is None:
+                continue
+            for line in file["lines"]:
+                merged[source][line["line_number"]] += line["count"]
+
+
+def _add_all_lines(merged):
+    """Without counters, notes alone name every line, as one that has not run."""
+    for name in COVERED:
+        with tempfile.TemporaryDirectory() as folder:
+            notes = list((MODULES / name).glob("*.gcno"))
+            for note in notes:
+                shutil.copy(note, folder)
+            if notes:
+                _add(merged, folder, [note.name for note in notes])
+
+
 def lines():
-    """{source: {line: executions}} over all that was collected."""
+    """{source: {line: executions}} of all that was built, from all that was collected."""
     merged = defaultdict(lambda: defaultdict(int))
+    _add_all_lines(merged)
     groups = defaultdict(list)
     for path in DATA.rglob("*.gcda"):
         groups[path.parent].append(path)
@@ -46,20 +79,5 @@ def lines():
             if not note.exists():
                 continue
             shutil.copy(note, folder / note.name)
-        done = subprocess.run(
-            ["gcov", "--json-format", "--stdout", *[path.name for path in files]],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for text in done.stdout.splitlines():
-            if not text.startswith("{"):
-                continue
-            for file in json.loads(text)["files"]:
-                source = _source(file["file"])
-                if source is None:
-                    continue
-                for line in file["lines"]:
-                    merged[source][line["line_number"]] += line["count"]
+        _add(merged, folder, [path.name for path in files])
     return merged

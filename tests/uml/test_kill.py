@@ -26,13 +26,13 @@ def kill_often(env, kill):
     env.note("kills", KILLS)
 
 
-@case(benches="uml", frontend="xen-vbd xen-blkfront", timeout=300)
+@case(benches="uml", frontend="xen-vbd xen-blkfront", kernels="plain", timeout=300)
 def kill_worker_100_times(env):
     """kill -9 of the worker: pauses, no error, no wrong data."""
     kill_often(env, env.backend.kill_worker)
 
 
-@case(benches="uml", frontend="xen-vbd xen-blkfront", timeout=300)
+@case(benches="uml", frontend="xen-vbd xen-blkfront", kernels="plain", timeout=300)
 def kill_broker_100_times(env):
     """kill -9 of the broker, which is started again: the guest does not notice."""
     kill_often(env, lambda guest: env.backend.kill_broker())

@@ -33,7 +33,7 @@ def private_memory(pids):
     return total
 
 
-@case(benches="uml", timeout=600)
+@case(benches="uml", kernels="plain", timeout=600)
 def sixty_guests(env):
     """60 guests with 16 disks each attach and read; the daemon's memory and idle load."""
     names = [f"xvd{chr(ord('a') + i)}" for i in range(DISKS)]

@@ -7,7 +7,12 @@ from harness import CaseFailed, Disk, case
 
 from uml import hub
 
-STOCK = {"benches": "uml", "frontend": "xen-blkfront", "backend": "testback"}
+STOCK = {
+    "benches": "uml",
+    "frontend": "xen-blkfront",
+    "backend": "testback",
+    "kernels": "plain",
+}
 BOTH = {**STOCK, "kernels": "plain debug"}
 
 
