@@ -34,6 +34,8 @@ SCRIPT = "/etc/xen/scripts/block"
 class Env(harness.Env):
     """What a case works with; everything it makes has the case's number in its name."""
 
+    time_scale = TIME_SCALE
+
     def __init__(self, bench, case, variant, logs):
         self._bench = bench
         self._case = case
