@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Disks come and go for a long time."""
+
+from harness import case
+
+TIMES = 1000
+
+
+@case(benches="uml", kernels="plain", timeout=600)
+def attach_and_detach_1000_times(env):
+    """Each time the disk works; grants, event channels and memory are back where they were."""
+    image = env.image("4M", content=b"here I am")
+    guest = env.guest()
+
+    def once():
+        guest.attach(image.disk("xvdb"))
+        if number % 50 == 0:
+            out = guest.run("dd if=/dev/xvdb bs=4k count=1 iflag=direct 2>/dev/null | head -c 9").out
+            env.check(out == "here I am", f"attach {number} read {out!r}")
+        guest.detach("xvdb")
+
+    def used():
+        slab = guest.read("/proc/meminfo").split("SUnreclaim:")[1].split()[0]
+        return guest.grants(), guest.read("/proc/interrupts").count("xen-shim"), int(slab)
+
+    number = 0
+    once()
+    before = used()
+    for number in range(1, TIMES):
+        once()
+    after = used()
+    env.check(after[:2] == before[:2], f"grants and event channels: {before[:2]}, then {after[:2]}")
+    env.note("slab_growth", f"{after[2] - before[2]}kB")
+    env.check(after[2] - before[2] < 2048, f"the kernel's memory grew from {before[2]} to {after[2]} kB")
