@@ -32,3 +32,20 @@ def attach_and_detach_1000_times(env):
     env.check(after[:2] == before[:2], f"grants and event channels: {before[:2]}, then {after[:2]}")
     env.note("slab_growth", f"{after[2] - before[2]}kB")
     env.check(after[2] - before[2] < 2048, f"the kernel's memory grew from {before[2]} to {after[2]} kB")
+
+
+@case(benches="uml", kernels="plain", timeout=300)
+def forced_detach_200_times(env):
+    """The frontend's directory vanishes under a connected disk: no grant reference is lost."""
+    disk = env.image("4M").disk("xvdb")
+    guest = env.guest()
+    before = guest.grants()
+    for number in range(200):
+        guest.attach(disk)
+        env.toolstack.detach(guest.domid, "xvdb", force=True)
+        env.await_(
+            lambda: guest.read("/sys/bus/xen/devices/vbd-51728/nodename") is None,
+            f"the device to go after detach {number}",
+            20,
+        )
+    env.await_(lambda: guest.grants() == before, f"{before} grants to be left", 10)
