@@ -4,6 +4,7 @@
 import atexit
 import ctypes
 import json
+import os
 import shutil
 import signal
 import socket
@@ -40,6 +41,13 @@ class MachineError(Exception):
 
 def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _sweep():
+    """Remove the scratch files of lab processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob("xenpv-lab.*.*"):
+        if not Path("/proc", folder.name.split(".")[1]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Machine:
@@ -160,7 +168,8 @@ class Machine:
         return arguments
 
     def _launch(self, base, state):
-        self._folder = Path(tempfile.mkdtemp(prefix="xenpv-lab."))
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"xenpv-lab.{os.getpid()}."))
         for name, below, kind in (
             ("dom0.qcow2", base, "qcow2"),
             ("guest.qcow2", self._guest_disk, "raw"),
