@@ -40,7 +40,9 @@ static int spawn_hub(struct loopfront_hub *hub, const char *socket, int *ret_out
 	posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
 	r = -posix_spawn(&hub->pid, program, &actions, NULL,
-			 (char *[]){ (char *)"xenpv-hub", (char *)socket, NULL }, environ);
+			 (char *[]){ (char *)"xenpv-hub", (char *)"--remove-directory",
+				     (char *)socket, NULL },
+			 environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(in[0]);
 	close(out[1]);

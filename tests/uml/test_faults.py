@@ -7,14 +7,13 @@ from uml.toolstack import ToolstackError
 
 # Where a device is found, probed and connected: xenbus' own thread, and the work queues.
 ARM = (
-    "for p in /proc/[0-9]*; do read c <$p/comm; case $c in "
-    "xenwatch|kworker/u*) echo {n} >$p/fail-nth;; esac; done"
+    "armed=; for p in /proc/[0-9]*; do read c <$p/comm; case $c in "
+    "xenwatch|kworker/u*) echo {n} >$p/fail-nth && armed=\"$armed $p\";; esac; done; echo $armed"
 )
 # 0 again is what a task has whose nth allocation has failed.
 FIRED = (
-    "fired=0; for p in /proc/[0-9]*; do read c <$p/comm; case $c in xenwatch|kworker/u*) "
-    "read n <$p/fail-nth; [ $n != 0 ] || fired=$((fired + 1)); echo 0 >$p/fail-nth;; esac; done; "
-    "echo $fired"
+    "fired=0; for p in {armed}; do read n 2>/dev/null <$p/fail-nth || continue; "
+    "[ $n != 0 ] || fired=$((fired + 1)); echo 0 >$p/fail-nth; done; echo $fired"
 )
 SETUP = (
     "for d in failslab fail_page_alloc; do cd /sys/kernel/debug/$d && "
@@ -65,9 +64,9 @@ def every_allocation_of_attach_fails_once(env):
     guest.run(SETUP)
     attached = 0
     for n in range(1, LIMIT):
-        guest.run(ARM.format(n=n))
+        armed = guest.run(ARM.format(n=n)).out.strip()
         attached += attach_under_fault(env, guest, disk)
-        fired = int(guest.run(FIRED).out)
+        fired = int(guest.run(FIRED.format(armed=armed)).out)
         env.toolstack.detach(guest.domid, "xvda", force=True)
         env.await_(
             lambda: guest.read("/sys/bus/xen/devices/vbd-51712/nodename") is None,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xenpv-hub SOCKET: the hypervisor of a test bench. It writes "ready" to standard
- * output, and ends when standard input does; whatever was connected is killed then, so
+ * xenpv-hub [--remove-directory] SOCKET: the hypervisor of a test bench. It writes "ready" to
+ * standard output, and ends when standard input does; whatever was connected is killed then, so
  * that an interrupted test leaves no process behind.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,8 +294,11 @@ int main(int argc, char **argv)
 	struct epoll_event ev = { .events = EPOLLIN };
 	int r;
 
-	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(stderr, "Usage: xenpv-hub SOCKET\n");
+	bool remove_directory = argc == 3 && strcmp(argv[1], "--remove-directory") == 0;
+	char *path = argv[argc - 1];
+
+	if (argc < 2 || path[0] == '-' || (argc == 3) != remove_directory) {
+		fprintf(stderr, "Usage: xenpv-hub [--remove-directory] SOCKET\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -304,9 +308,9 @@ int main(int argc, char **argv)
 	TAILQ_INIT(&hub.waiting);
 
 	hub.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	hub.listen_fd = listen_at(argv[1]);
+	hub.listen_fd = listen_at(path);
 	if (hub.epoll_fd < 0 || hub.listen_fd < 0) {
-		fprintf(stderr, "hub: cannot listen at %s: %s\n", argv[1],
+		fprintf(stderr, "hub: cannot listen at %s: %s\n", path,
 			strerror(hub.listen_fd < 0 ? -hub.listen_fd : errno));
 		return 1;
 	}
@@ -322,6 +326,9 @@ int main(int argc, char **argv)
 
 	r = run(&hub);
 	kill_everybody(&hub);
-	unlink(argv[1]);
+	unlink(path);
+	/* Also when whoever started us was killed. */
+	if (remove_directory)
+		rmdir(dirname(path));
 	return r < 0;
 }

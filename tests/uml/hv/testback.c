@@ -69,6 +69,7 @@ struct vbd {
 	char frontend[PATH_SIZE];
 	uint32_t domid;
 	int fd;
+	enum xenbus_state state; /* as we wrote it last */
 	uint64_t sectors;
 	bool connected;
 	struct host_gnt *gnt;
@@ -118,8 +119,12 @@ static void xs_put(const char *dir, const char *name, uint64_t number)
 	xs_write(xs, XBT_NULL, path, value, (unsigned int)len);
 }
 
+/* Not twice: the node may be that of the next device of this name by then. */
 static void set_state(struct vbd *v, enum xenbus_state state)
 {
+	if (v->state == state)
+		return;
+	v->state = state;
 	xs_put(v->path, "state", state);
 }
 
@@ -379,6 +384,16 @@ out:
 	free(front);
 }
 
+/* xl has to see state 2 before its hotplug script runs: until then we stay there. */
+static bool hotplug_done(const struct vbd *v)
+{
+	char *status = xs_get(v->path, "hotplug-status");
+	bool done = status && strcmp(status, "connected") == 0;
+
+	free(status);
+	return done;
+}
+
 static void frontend_changed(struct vbd *v)
 {
 	uint32_t state = xs_get_number(v->frontend, "state", XenbusStateUnknown);
@@ -393,7 +408,7 @@ static void frontend_changed(struct vbd *v)
 		break;
 	case XenbusStateInitialised:
 	case XenbusStateConnected:
-		if (!v->connected)
+		if (!v->connected && hotplug_done(v))
 			connect_ring(v);
 		break;
 	case XenbusStateClosing:
@@ -474,6 +489,8 @@ static void backend_changed(const char *path)
 	} else if (xs_get_number(dir, "online", 1) == 0 &&
 		   xs_get_number(dir, "state", 0) == XenbusStateClosing && !v->connected) {
 		set_state(v, XenbusStateClosed);
+	} else if (!v->connected) {
+		frontend_changed(v);
 	}
 }
 
