@@ -4,8 +4,7 @@
 KVER  ?= $(shell scripts/host-kernel)
 KDIR  ?= /lib/modules/$(KVER)/build
 BUILD := build
-# 6.1.0-56-amd64 -> 6.1-amd64: one directory a kernel series
-SERIES = $(shell echo $(KVER) | sed -E 's/^([0-9]+\.[0-9]+)[^-]*(-[0-9]+)?-/\1-/')
+SERIES = $(shell scripts/kernel-series $(KVER))
 
 .DEFAULT_GOAL := help
 

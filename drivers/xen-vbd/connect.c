@@ -237,9 +237,10 @@ static int alloc_grants(struct xvbd *vbd, struct xvbd_ring *ring)
 		want /= 2;
 	} while (err == -ENOSPC && want >= g->segments);
 
-	dev_err(&vbd->link.xdev->dev,
-		"no room for %u grants of ring %u: raise gnttab_max_frames or lower max_grants\n",
-		g->segments, ring->index);
+	if (err == -ENOSPC)
+		dev_err(&vbd->link.xdev->dev,
+			"no room for %u grants of ring %u: raise gnttab_max_frames or lower max_grants\n",
+			g->segments, ring->index);
 	return err;
 }
 

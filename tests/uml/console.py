@@ -136,6 +136,11 @@ class Console:
             raise CaseFailed(f"guest: {path}: {os.strerror(-result.rc)}")
         return result.out
 
+    def exists(self, path, timeout=20):
+        """Whether there is a file or directory of this name."""
+        result = self.request(READ, path.encode(), f"look for {path}").wait(timeout)
+        return result.rc not in (-2, -6, -19)
+
     def read_bytes(self, path, timeout=20):
         """A file's content as it is."""
         pending = self.request(READ, path.encode(), f"read {path}")

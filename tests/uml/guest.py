@@ -151,13 +151,22 @@ class Guest(harness.Guest):
             raise CaseFailed(f"detach of {vdev}: the backend did not close in time")
         if check:
             self._wait_for(vdev, timeout, present=False)
-            # Its driver may still be writing to xenstore: an attach now would be taken for
-            # the old device. xl takes too long over its scripts for this to happen to it.
-            node = f"/sys/bus/xen/devices/vbd-{devid(vdev)}/nodename"
-            self._env.await_(
-                lambda: self.read(node) is None, f"the device of {vdev} to go", timeout
-            )
+            self.await_device_gone(vdev, timeout)
         return Result(0 if in_time else 1, "")
+
+    def await_device_gone(self, vdev, timeout=20):
+        """
+        Wait until the driver has let go of the device of a disk. Until then it, and xenbus
+        itself, may still write to xenstore, and an attach would be taken for the old device;
+        xl takes too long over its scripts for this to happen to it. Of all that sysfs has of a
+        device only the directory stays until the driver's remove() is over.
+        """
+        node = f"/sys/devices/vbd-{devid(vdev)}"
+        self._env.await_(
+            lambda: not self.console.exists(node, self._env.scaled(20)),
+            f"the device of {vdev} to go from {self.name}",
+            timeout,
+        )
 
     def backend_path(self, vdev):
         """The xenstore directory of the disk's backend."""
