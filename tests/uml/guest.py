@@ -62,6 +62,7 @@ class Guest(harness.Guest):
                 "panic=-1",
                 "quiet",
                 f"bench_out={env.scratch}",
+                f"bench_bin={env.build}/bin",
             ],
             self.log,
             env={**env.environ, "TMPDIR": env.memory_dir},

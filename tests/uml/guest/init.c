@@ -106,12 +106,14 @@ static void on_child(int sig)
 
 static void exec_command(char *text)
 {
-	static char *const env[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp",
-		"LC_ALL=C", NULL
-	};
+	const char *bin = getenv("bench_bin");
+	char path[4096];
+	char *const env[] = { path, "HOME=/tmp", "LC_ALL=C", NULL };
 	int null = open(ROOT "/dev/null", O_RDONLY);
 
+	snprintf(path, sizeof(path),
+		 "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		 bin ? bin : "/usr/bin");
 	setsid();
 	signal(SIGCHLD, SIG_DFL);
 	if (chroot(ROOT) < 0 || chdir("/tmp") < 0)
