@@ -22,7 +22,7 @@ from . import gcov
 from .backend import Backend
 from .guest import Guest
 from .hub import Hub
-from .process import Process, having_environment
+from .process import Process, await_end, having_environment
 from .toolstack import Toolstack
 from .xenstore import Xenstore
 
@@ -323,13 +323,15 @@ class Env(harness.Env):
             if process is not None:
                 process.kill()
         left = having_environment(f"XENPV_LOOP_SOCKET={self.environ['XENPV_LOOP_SOCKET']}")
+        # A worker whose broker was killed ends by itself.
+        left = await_end(left, 0 if failed else 5)
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         if left and not failed:
-            complaints.append(f"{len(left)} processes were left behind")
+            complaints.append(f"processes were left behind: {', '.join(left.values())}")
         return complaints
 
 
