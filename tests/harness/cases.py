@@ -25,6 +25,7 @@ class Case:
     backend: str  # xenpv-backendd, blkback, qdisk, none
     kernels: tuple  # fast bench: plain, debug; one run for each
     timeout: float  # seconds for the whole case, on a machine of ordinary speed
+    slow: bool  # left to `make soak`, and to who asks for it
     options: dict = field(default_factory=dict)
 
     @property
@@ -39,6 +40,7 @@ def case(
     backend="xenpv-backendd",
     kernels="debug",
     timeout=300,
+    slow=False,
     **options,
 ):
     """Mark a function as a test case; lists are written as words in one string.
@@ -58,6 +60,7 @@ def case(
                 backend=backend,
                 kernels=tuple(kernels.split()),
                 timeout=timeout,
+                slow=slow,
                 options=options,
             )
         )

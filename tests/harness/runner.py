@@ -149,6 +149,7 @@ def _parser():
     parser.add_argument("--keep", action="store_true", help="keep the logs of passed cases too")
     parser.add_argument("--kernel", choices=("plain", "debug"), help="uml: this kernel for all")
     parser.add_argument("--no-build", action="store_true", help="use what is built already")
+    parser.add_argument("--slow", action="store_true", help="slow cases, too, without naming them")
     parser.add_argument("--suite", help="name of build/check/<suite>.json (default: the bench)")
     return parser
 
@@ -232,6 +233,8 @@ def main(arguments=None):
             for variant in bench.variants(case)
         ]
         runs = [run for run in runs if _matches(run, options.filter)]
+        if not options.slow and not options.filter:
+            runs = [run for run in runs if not run.case.slow]
         plan.append((bench, runs))
     if options.list:
         for _, runs in plan:

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Attach, connect, detach and refuse, as libxl 4.17 and the stock script do it."""
 
+import fcntl
 import os
+import struct
 import time
 
 from control_rig import (CLOSED, CLOSING, CONNECTED, INITIALISING, INITWAIT, Disk,
                          check, have_loop_devices, main)
 
 XVDA = 51712
+F_OFD_GETLK, F_OFD_SETLK = 36, 37
 # Seconds for what takes a tenth of one: sanitizers are slow, and other tests run meanwhile.
 AT_ONCE = 3
 
@@ -350,6 +353,31 @@ def ring_error(rig):
     rig.await_node(f"{disk.backend}/hotplug-error", None)
 
 
+def device_model(rig):
+    """The disk of an HVM guest waits until QEMU has closed it, and is kept from it then."""
+    image = rig.image("a.img")
+    rig.store.write("/libxl/5/type", "hvm")
+    disk = Disk(rig, 5, XVDA, image)
+    disk.create()
+    disk.plugged()
+    model = os.open(image, os.O_RDWR)
+    writes = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 101, 1, 0)
+    fcntl.fcntl(model, F_OFD_SETLK, writes)
+    disk.connect(await_connected=False)
+    rig.await_(lambda: disk.get("hotplug-error"), "the reason")
+    check("xen_emul_unplug" in disk.get("hotplug-error"), disk.get("hotplug-error"))
+    check(disk.state() == INITWAIT, "nothing is served yet")
+    os.close(model)
+    rig.await_node(f"{disk.backend}/state", CONNECTED)
+    disk.front(state=CONNECTED)
+    rig.await_node(f"{disk.backend}/hotplug-error", None)
+    model = os.open(image, os.O_RDWR)
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 201, 1, 0)
+    found = struct.unpack("hhqqi4x", fcntl.fcntl(model, F_OFD_GETLK, wanted))
+    check(found[0] == fcntl.F_RDLCK, "QEMU would find the image in use")
+    os.close(model)
+
+
 def nodes_one_by_one(rig):
     """A toolstack without transactions."""
     disk = Disk(rig, 5, XVDA, rig.image("a.img"))
@@ -380,7 +408,7 @@ CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_sec
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
          attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, vanished_nodes,
          bad_frontends, held_back, many_rings, kernel_backend, online_resize, ring_error,
-         nodes_one_by_one, detach_at_any_time]
+         device_model, nodes_one_by_one, detach_at_any_time]
 
 if __name__ == "__main__":
     main(CASES)

@@ -248,6 +248,51 @@ static void test_qemu(void **state)
 	close(image.fd);
 }
 
+/* The device model of an HVM guest may have the image until the guest has unplugged it. */
+static void test_device_model(void **state)
+{
+	struct flock used = { .l_type = F_RDLCK, .l_start = 101, .l_len = 1 };
+	struct storage_params p = params(1), other = params(2);
+	struct storage_image image, second;
+	_cleanup_close_ int model = -1;
+
+	(void)state;
+	p.exclusion = STORAGE_EXCLUDE_LATER;
+	must_open(&p, &image);
+	model = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fcntl(model, F_OFD_SETLK, &used) >= 0);
+	/* other guests are kept away meanwhile, whatever they are */
+	assert_int_equal(try(&other, &second), -EBUSY);
+	assert_non_null(strstr(error, "domain 5, vbd 1"));
+	other.exclusion = STORAGE_EXCLUDE_BESIDE;
+	assert_int_equal(try(&other, &second), -EBUSY);
+	other.exclusion = STORAGE_EXCLUDE_LATER;
+	assert_int_equal(try(&other, &second), -EBUSY);
+
+	assert_int_equal(storage_exclude(&p, &image), -EBUSY);
+	/* the failure left no lock that the model could stumble over */
+	used.l_type = F_WRLCK;
+	used.l_start = 200;
+	used.l_len = 10;
+	assert_true(fcntl(model, F_OFD_GETLK, &used) >= 0);
+	assert_int_equal(used.l_type, F_UNLCK);
+	close_fd(&model);
+	assert_int_equal(storage_exclude(&p, &image), 0);
+	used = (struct flock){ .l_type = F_WRLCK, .l_start = 200, .l_len = 10 };
+	model = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fcntl(model, F_OFD_GETLK, &used) >= 0);
+	assert_int_equal(used.l_type, F_RDLCK);
+	close(image.fd);
+
+	/* somebody else is refused at once, unless it may be the model */
+	used = (struct flock){ .l_type = F_RDLCK, .l_start = 101, .l_len = 1 };
+	assert_true(fcntl(model, F_OFD_SETLK, &used) >= 0);
+	assert_int_equal(try(&p, &image), -EBUSY);
+	p.exclusion = STORAGE_EXCLUDE_BESIDE;
+	must_open(&p, &image);
+	close(image.fd);
+}
+
 static void test_refusals(void **state)
 {
 	struct storage_params p = params(1);
@@ -348,10 +393,11 @@ static void test_block_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_geometry),   cmocka_unit_test(test_exclusive),
-		cmocka_unit_test(test_shared),     cmocka_unit_test(test_fence),
-		cmocka_unit_test(test_qemu),       cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_permission), cmocka_unit_test(test_block_device),
+		cmocka_unit_test(test_geometry),     cmocka_unit_test(test_exclusive),
+		cmocka_unit_test(test_shared),       cmocka_unit_test(test_fence),
+		cmocka_unit_test(test_qemu),         cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_permission),   cmocka_unit_test(test_block_device),
+		cmocka_unit_test(test_device_model),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -149,6 +149,14 @@ static void on_opened(void *userdata, const struct opener_reply *reply)
 	device_kick(dev);
 }
 
+/* A connected guest has unplugged its emulated disks long ago. */
+static enum storage_exclusion exclusion(const struct device *dev)
+{
+	if (!dev->hvm || dev->hs.ours == XenbusStateConnected)
+		return STORAGE_EXCLUDE_ALL;
+	return dev->found ? STORAGE_EXCLUDE_BESIDE : STORAGE_EXCLUDE_LATER;
+}
+
 void device_open(struct device *dev)
 {
 	const struct opener_request request = {
@@ -162,12 +170,14 @@ void device_open(struct device *dev)
 			.shared = dev->shared,
 			.direct = dev->broker->options.direct,
 			.discard = dev->discard,
+			.exclusion = exclusion(dev),
 			.domid = dev->domid,
 			.devid = dev->devid,
 		},
 	};
 	int r;
 
+	dev->opened = request.params;
 	dev->hs.image = HS_IMAGE_OPENING;
 	r = opener_start(dev->broker->openers, &request, dev->broker->options.open_timeout,
 			 on_opened, dev, &dev->opener);

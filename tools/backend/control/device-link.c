@@ -19,6 +19,9 @@
 
 #define REATTACH_RETRY_US     UINT64_C(20000)
 #define REATTACH_RETRY_MAX_US UINT64_C(1000000)
+/* The device model closes an image a moment after the guest has asked for it. */
+#define UNPLUG_RETRY_US    UINT64_C(100000)
+#define UNPLUG_TRIES_QUIET 20
 
 static void send_connect(struct device *dev);
 
@@ -207,12 +210,51 @@ static void on_attached(void *userdata, const struct worker_reply *reply)
 	send_connect(dev);
 }
 
+/*
+ * Take the image from the device model of an HVM guest, which closes it when the guest
+ * unplugs the emulated disks: before its PV drivers start, if it does at all. Returns
+ * false when the device was put off, or has failed.
+ */
+static bool exclude_device_model(struct device *dev)
+{
+	char text[320];
+	int r;
+
+	if (dev->opened.exclusion == STORAGE_EXCLUDE_ALL)
+		return true;
+	r = storage_exclude(&dev->opened, &dev->image);
+	if (r >= 0) {
+		dev->opened.exclusion = STORAGE_EXCLUDE_ALL;
+		dev->unplug_tries = 0;
+		return true;
+	}
+	if (r != -EBUSY) {
+		errno = -r;
+		snprintf(text, sizeof(text), "cannot lock %.128s: %m", dev->path);
+		connect_failed(dev, text);
+		return false;
+	}
+	if (++dev->unplug_tries == UNPLUG_TRIES_QUIET) {
+		snprintf(text, sizeof(text),
+			 "%.128s is in use, by the guest's device model unless it is something "
+			 "else's: the guest has to unplug its emulated disks (xen_emul_unplug)",
+			 dev->path);
+		log_full(LOG_ERR, &dev->about, 0, "the guest waits for its disk: %s", text);
+		device_set_error(dev, text);
+		nodes_tell_error(dev);
+	}
+	device_retry_later(dev, UNPLUG_RETRY_US);
+	return false;
+}
+
 static void send_attach(struct device *dev)
 {
 	struct worker_msg msg = { .type = WORKER_ATTACH, .devid = dev->devid };
 	struct workerproc *w;
 	int fds[2];
 
+	if (!exclude_device_model(dev))
+		return;
 	if (get_worker(dev, &w) < 0)
 		return;
 	fds[1] = open_journal(dev);

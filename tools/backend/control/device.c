@@ -64,6 +64,19 @@ static int read_optional(struct device *dev, const char *key, char **ret)
 	return xsc_is_fatal(r) ? r : 0;
 }
 
+/* libxl 4.10 and later write this node, in dom0, which alone can read it. */
+static int read_guest_type(struct device *dev)
+{
+	_cleanup_free_ char *type = NULL;
+	char dir[32];
+	int r;
+
+	snprintf(dir, sizeof(dir), "/libxl/%u", dev->domid);
+	r = xsc_read(dev->broker->xs, XBT_NULL, dir, "type", &type);
+	dev->hvm = type && !strcmp(type, "hvm");
+	return xsc_is_fatal(r) ? r : 0;
+}
+
 static int read_identity(struct device *dev)
 {
 	_cleanup_free_ char *mode = NULL, *type = NULL;
@@ -95,6 +108,9 @@ static int read_identity(struct device *dev)
 	    (r = read_optional(dev, "device-type", &type)) < 0 ||
 	    (r = read_flag(dev, "removable", &dev->removable)) < 0 ||
 	    (r = read_flag(dev, "discard-enable", &dev->discard)) < 0)
+		return r;
+	r = read_guest_type(dev);
+	if (r < 0)
 		return r;
 	image_parse_mode(mode, &dev->readonly, &dev->shared);
 	dev->cdrom = type && !strcmp(type, "cdrom");

@@ -39,6 +39,7 @@ struct device {
 	struct xs_watch *watch; /* of a frontend outside of the guest's usual place */
 	char *params, *script, *vdev;
 	bool readonly, shared, discard, cdrom, removable;
+	bool hvm; /* a device model may have the image, too */
 
 	struct hs_input hs;
 	bool foreign; /* the kernel's backend has it */
@@ -49,14 +50,16 @@ struct device {
 	char *path;      /* what is or was opened */
 	bool check_rdev; /* it has to be block device major:minor */
 	uint32_t major, minor;
-	struct storage_image image; /* .fd is -1 once the worker has it */
+	struct storage_image image;   /* .fd is -1 once the worker has it */
+	struct storage_params opened; /* how it was opened; .path is unset */
 	uint64_t image_dev, image_ino;
 	struct opener *opener;
 	struct opener *refresher;
 	sd_event_source *retry; /* opens again, or connects again */
 	bool link_waits;        /* it is a busy link that the retry timer ends */
 	unsigned int tries;
-	uint64_t open_until; /* CLOCK_MONOTONIC us: until when a held image is waited for */
+	unsigned int unplug_tries; /* to take the image from the device model */
+	uint64_t open_until;       /* CLOCK_MONOTONIC us: until when a held image is waited for */
 
 	/* the data path; hs.link and hs.attached say where it stands */
 	struct worker_connect *rings; /* of the connection, or of the one being made */

@@ -7,11 +7,13 @@
 #include <time.h>
 
 /* Far behind every byte that others lock: 2^62 + (domid << 32) + devid. */
-#define FENCE_BASE    (INT64_C(1) << 62)
-#define FENCE_COUNT   (INT64_C(1) << 48)
+#define FENCE_BASE  (INT64_C(1) << 62)
+#define FENCE_COUNT (INT64_C(1) << 48)
 
-#define QEMU_USED     100
-#define QEMU_UNSHARED 200
+/* Offsets in each space; QEMU's begins at 0. */
+#define OURS_BASE     (INT64_C(1) << 61)
+#define LOCK_USED     100
+#define LOCK_UNSHARED 200
 
 enum qemu_perm {
 	PERM_CONSISTENT_READ,
@@ -87,40 +89,71 @@ bool lock_find_owner(int fd, struct lock_owner *ret)
 	return true;
 }
 
-int lock_image(int fd, bool readonly, bool shared, const char **ret_what)
+static off_t space_base(enum lock_space space)
 {
-	const unsigned int used = 1u << PERM_CONSISTENT_READ | (readonly ? 0 : 1u << PERM_WRITE);
-	const unsigned int unshared = shared ? 0 : 1u << PERM_WRITE | 1u << PERM_RESIZE;
-	off_t at;
-	int r;
+	return space == LOCK_OURS ? OURS_BASE : 0;
+}
 
-	/* all locks first and then all tests, so that of two at once at most one succeeds */
-	for (int i = 0; i < _PERM_MAX; i++) {
-		if (used & 1u << i) {
-			r = set_lock(fd, F_RDLCK, QEMU_USED + i);
-			if (r < 0)
-				goto fail;
-		}
-		if (unshared & 1u << i) {
-			r = set_lock(fd, F_RDLCK, QEMU_UNSHARED + i);
-			if (r < 0)
-				goto fail;
-		}
-	}
+static unsigned int used_perms(bool readonly)
+{
+	return 1u << PERM_CONSISTENT_READ | (readonly ? 0 : 1u << PERM_WRITE);
+}
+
+static unsigned int unshared_perms(bool shared)
+{
+	return shared ? 0 : 1u << PERM_WRITE | 1u << PERM_RESIZE;
+}
+
+int lock_test(int fd, enum lock_space space, bool readonly, bool shared, const char **ret_what)
+{
+	const unsigned int used = used_perms(readonly), unshared = unshared_perms(shared);
+	const off_t base = space_base(space);
+	off_t at;
+
 	if (shared)
 		return 0;
 	for (int i = 0; i < _PERM_MAX; i++) {
-		if (((unshared & 1u << i) && test_range(fd, QEMU_USED + i, 1, &at)) ||
-		    ((used & 1u << i) && test_range(fd, QEMU_UNSHARED + i, 1, &at))) {
+		if (((unshared & 1u << i) && test_range(fd, base + LOCK_USED + i, 1, &at)) ||
+		    ((used & 1u << i) && test_range(fd, base + LOCK_UNSHARED + i, 1, &at))) {
 			*ret_what = perm_name[i];
 			return -EBUSY;
 		}
 	}
 	return 0;
+}
+
+int lock_image(int fd, enum lock_space space, bool readonly, bool shared, const char **ret_what)
+{
+	const unsigned int used = used_perms(readonly), unshared = unshared_perms(shared);
+	const off_t base = space_base(space);
+	int r;
+
+	/* all locks first and then all tests, so that of two at once at most one succeeds */
+	for (int i = 0; i < _PERM_MAX; i++) {
+		if (used & 1u << i) {
+			r = set_lock(fd, F_RDLCK, base + LOCK_USED + i);
+			if (r < 0)
+				goto fail;
+		}
+		if (unshared & 1u << i) {
+			r = set_lock(fd, F_RDLCK, base + LOCK_UNSHARED + i);
+			if (r < 0)
+				goto fail;
+		}
+	}
+	return lock_test(fd, space, readonly, shared, ret_what);
 
 fail:
 	*ret_what = "lock";
 	return r == -EACCES || r == -EAGAIN ? -EBUSY : r;
+}
+
+void lock_release(int fd, enum lock_space space)
+{
+	for (int i = 0; i < _PERM_MAX; i++) {
+		set_lock(fd, F_UNLCK, space_base(space) + LOCK_USED + i);
+		set_lock(fd, F_UNLCK, space_base(space) + LOCK_UNSHARED + i);
+	}
 }
 
 int lock_device(int fd, bool readonly)

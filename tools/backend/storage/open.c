@@ -138,7 +138,11 @@ static int take_locks(const struct storage_params *p, const struct message *m,
 		return refuse(m, r,
 			      "cannot be locked, so nothing would keep a second writer away: %s",
 			      strerror(-r));
-	r = lock_image(fd, p->readonly, p->shared, &what);
+	r = lock_image(fd, LOCK_OURS, p->readonly, p->shared, &what);
+	if (r >= 0 && p->exclusion == STORAGE_EXCLUDE_ALL)
+		r = lock_image(fd, LOCK_QEMU, p->readonly, p->shared, &what);
+	else if (r >= 0 && p->exclusion == STORAGE_EXCLUDE_LATER)
+		r = lock_test(fd, LOCK_QEMU, p->readonly, p->shared, &what);
 	if (r == -EBUSY)
 		return refuse_busy(m, fd, st);
 	if (r < 0)
@@ -151,6 +155,17 @@ static int take_locks(const struct storage_params *p, const struct message *m,
 			return refuse(m, r, "cannot be locked: %s", strerror(-r));
 	}
 	return 0;
+}
+
+int storage_exclude(const struct storage_params *p, const struct storage_image *image)
+{
+	const char *what;
+	int r;
+
+	r = lock_image(image->fd, LOCK_QEMU, p->readonly, p->shared, &what);
+	if (r < 0)
+		lock_release(image->fd, LOCK_QEMU);
+	return r;
 }
 
 int storage_open(const struct storage_params *p, struct storage_image *ret, char *error,

@@ -17,13 +17,25 @@ enum storage_kind {
 	_STORAGE_KIND_INVALID = -22, /* -EINVAL */
 };
 
+/*
+ * When QEMU is kept away. The device model of an HVM guest opens the guest's disks for
+ * the emulated ones, and closes them when the guest has unplugged those: until then
+ * both have the image, and the guest uses one of them only.
+ */
+enum storage_exclusion {
+	STORAGE_EXCLUDE_ALL,    /* at once */
+	STORAGE_EXCLUDE_LATER,  /* with storage_exclude(); another user is refused all the same */
+	STORAGE_EXCLUDE_BESIDE, /* with storage_exclude(); the device model may have it already */
+};
+
 struct storage_params {
 	const char *path; /* up to PATH_MAX, absolute */
 	bool readonly;    /* mode r */
 	bool shared;      /* mode w!: no exclusion against other writers */
 	bool direct;      /* use O_DIRECT where the file allows it */
 	bool discard;     /* the guest may discard (discard-enable) */
-	uint32_t domid;   /* whose disk: with devid the key of the fence lock */
+	enum storage_exclusion exclusion;
+	uint32_t domid; /* whose disk: with devid the key of the fence lock */
 	uint32_t devid;
 };
 
@@ -66,6 +78,15 @@ struct storage_image {
  */
 int storage_open(const struct storage_params *p, struct storage_image *ret, char *error,
 		 size_t error_size);
+
+/*
+ * storage_exclude - keep QEMU away from an image that was opened without
+ * @p: as given to storage_open()
+ *
+ * Does not wait. Errors: -EBUSY (something else than a backend uses the image), others
+ * of fcntl(2); nothing has changed then.
+ */
+int storage_exclude(const struct storage_params *p, const struct storage_image *image);
 
 /* Read size and limits of an open image again (online resize). */
 int storage_refresh(struct storage_image *image);
