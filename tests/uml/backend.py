@@ -46,27 +46,26 @@ class Backend(harness.Backend):
     def start(self):
         if self.kind == "none":
             return
-        self._stopping = False
-        self._spawn()
-        threading.Thread(target=self._supervise, daemon=True).start()
+        with self._lock:
+            self._stopping = False
+            self._spawn()
 
     def _spawn(self):
+        """Start the program; the caller holds the lock."""
         command = self._command()
         if not os.path.exists(command[0]):
             raise CaseFailed(f"{command[0]} is not built (scripts/build-tools)")
         self._process = Process(command, self.log_file, env=self._env.environ)
         self.starts += 1
+        threading.Thread(target=self._supervise, args=(self._process,), daemon=True).start()
 
-    def _supervise(self):
-        while True:
-            process = self._process
-            while process.wait(3600) is None:
-                pass
-            with self._lock:
-                if self._stopping:
-                    return
-                if self._process is process:
-                    self._spawn()
+    def _supervise(self, process):
+        while process.wait(3600) is None:
+            pass
+        with self._lock:
+            # Another one may have been started meanwhile.
+            if not self._stopping and self._process is process:
+                self._spawn()
 
     @property
     def pid(self):
