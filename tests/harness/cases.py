@@ -25,7 +25,7 @@ class Case:
     backend: str  # xenpv-backendd, blkback, qdisk, none
     kernels: tuple  # fast bench: plain, debug; one run for each
     timeout: float  # seconds for the whole case, on a machine of ordinary speed
-    slow: bool  # left to `make soak`, and to who asks for it
+    slow: bool = False  # left to `make soak`, and to who asks for it
     options: dict = field(default_factory=dict)
 
     @property
