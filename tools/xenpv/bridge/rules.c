@@ -116,14 +116,15 @@ static void check_guest(const struct guest *guest, const struct host_facts *host
 		for (size_t k = 0; k < i; k++) {
 			const struct vnif *other = &guest->vnif[k];
 
-			if (e.vnif->bridge && other->bridge && *e.vnif->bridge &&
-			    e.vnif->elsewhere == other->elsewhere &&
-			    !strcmp(e.vnif->bridge, other->bridge))
-				REPORT(&e, SEVERITY_ERROR,
-				       "bridge=%s is that of vif[%zu], too; put each on a bridge "
-				       "of "
-				       "its own",
-				       e.vnif->bridge, k);
+			if (!e.vnif->bridge || !other->bridge || !*e.vnif->bridge ||
+			    e.vnif->elsewhere != other->elsewhere ||
+			    strcmp(e.vnif->bridge, other->bridge) != 0)
+				continue;
+			REPORT(&e, SEVERITY_ERROR,
+			       "bridge=%s is that of vif[%zu], too; put each on a bridge of its "
+			       "own",
+			       e.vnif->bridge, k);
+			break;
 		}
 	}
 }

@@ -70,8 +70,8 @@ static void guard(struct watch *w, const struct link *link, enum guard kind)
 }
 
 /*
- * dom0 speaks on a bridge through its own interface alone. A guest's port comes
- * with IPv6, and would look for routers and neighbours with an address of its own.
+ * dom0 speaks on a bridge through its own interface alone. A bridge or a port that others
+ * made comes with IPv6, and would look for routers and neighbours with an address of its own.
  */
 static void silence(const struct link *port)
 {
@@ -91,8 +91,10 @@ static void guard_link(struct watch *w, const struct link *link)
 	enum shape shape;
 	uint32_t number;
 
-	if (link_is_bridge(link) && shape_parse(link->name, &number) != SHAPE_NONE)
+	if (link_is_bridge(link) && shape_parse(link->name, &number) != SHAPE_NONE) {
+		silence(link);
 		guard(w, link, GUARD_BRIDGE);
+	}
 	if (!master || !link_is_bridge(master))
 		return;
 	shape = shape_parse(master->name, &number);

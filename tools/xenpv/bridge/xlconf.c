@@ -137,6 +137,16 @@ static int escape(struct reader *in, char *text, size_t *n)
 	return 0;
 }
 
+/* At least as long as the string that begins here, and not much longer. */
+static size_t length_of(const char *p, char quote)
+{
+	size_t n = 0;
+
+	while (p[n] && p[n] != '\n' && p[n] != quote)
+		n += p[n] == '\\' && p[n + 1] ? 2 : 1;
+	return n;
+}
+
 static int read_string(struct reader *in, struct xlconf_value **ret)
 {
 	_cleanup_(value_freep) struct xlconf_value *v = new_value(in, XLCONF_STRING);
@@ -146,8 +156,7 @@ static int read_string(struct reader *in, struct xlconf_value **ret)
 
 	if (!v)
 		return -errno;
-	/* no longer than the rest of its line */
-	v->text = malloc(strcspn(in->p, "\n") + 1);
+	v->text = malloc(length_of(in->p, quote) + 1);
 	if (!v->text)
 		return -ENOMEM;
 	while (*in->p != quote) {
@@ -192,11 +201,15 @@ static int read_number(struct reader *in, struct xlconf_value **ret)
 
 static int add_item(struct xlconf_value *list, struct xlconf_value *v)
 {
-	struct xlconf_value **item = reallocarray(list->item, list->n + 1, sizeof(*item));
+	struct xlconf_value **item = list->item;
 
-	if (!item)
-		return -ENOMEM;
-	list->item = item;
+	/* full at 0, 1, 2, 4, 8... */
+	if ((list->n & (list->n - 1)) == 0) {
+		item = reallocarray(item, list->n ? 2 * list->n : 1, sizeof(*item));
+		if (!item)
+			return -ENOMEM;
+		list->item = item;
+	}
 	item[list->n++] = v;
 	return 0;
 }
