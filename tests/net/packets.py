@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real packets: echo requests by the kernel's own sockets, and frames made by hand."""
 
+import itertools
 import os
 import select
 import socket
@@ -9,6 +10,8 @@ import time
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_RARP, ETH_P_IPV6 = 3, 0x0800, 0x0806, 0x8035, 0x86DD
 SO_BINDTODEVICE = socket.SO_BINDTODEVICE
+# Of echo requests. No random numbers: a machine that has just booted may have none.
+IDENTS = itertools.count(os.getpid())
 
 
 def mac_bytes(text):
@@ -30,7 +33,7 @@ class Ping:
     def __init__(self, ns, interface, address, what=""):
         self.what = what or f"{ns.name} {interface} -> {address}"
         self.v6 = ":" in address
-        self.ident = int.from_bytes(os.urandom(2), "big") | 1
+        self.ident = next(IDENTS) & 0xFFFF
         self.answered = False
         with ns:
             if self.v6:

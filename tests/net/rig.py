@@ -17,7 +17,8 @@ PORT_MAC = "fe:ff:ff:ff:ff:ff"
 
 
 def guest_mac(number):
-    return f"02:17:42:2f:01:{number:02x}"
+    number += 0x100
+    return f"02:17:42:2f:{number >> 8:02x}:{number & 255:02x}"
 
 
 def link_local(mac):
@@ -31,8 +32,10 @@ def link_local(mac):
 class Rig:
     """Everything of one case; closed at its end, whatever happened."""
 
-    def __init__(self, program, fault_program=None):
+    def __init__(self, program, fault_program=None, xenstore_preload=None):
         self.program, self.fault_program = program, fault_program
+        self.xenstore_preload = xenstore_preload
+        self.extra = {}  # environment of all that the case starts
         self.spaces, self.processes = [], []
         self.dir = tempfile.mkdtemp(prefix="xenpv-bridge-")
         self.runtime, self.network = f"{self.dir}/run", f"{self.dir}/network"
@@ -66,7 +69,7 @@ class Rig:
                 "--config", self.config]
 
     def environment(self, **extra):
-        return dict(os.environ, XENSTORED_PATH=f"{self.dir}/no-xenstored", **extra)
+        return {**os.environ, "XENSTORED_PATH": f"{self.dir}/no-xenstored", **self.extra, **extra}
 
     def bridge(self, *words, status=0, program=None, env=None, dirs=True):
         """Run "xenpv bridge WORDS"; returns what it printed. Its status has to be @status."""
