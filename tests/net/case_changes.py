@@ -2,6 +2,7 @@
 """Changes as a whole: refused, made, or undone, and dom0 is what it was."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -326,5 +327,52 @@ def rollback_gintbr(rig):
     faults(rig, "delete --force gintbr", with_guest, "delete", "gintbr3", "--force")
 
 
+@with_faults
+def broken(rig):
+    """If undoing fails, too, the exit status is another, and the message says what is left."""
+    rig.bridge("create", "gintbr3", status=5, program=rig.fault_program,
+               env=rig.environment(XENPV_TEST_FROM="3"))
+    check('could not be undone: "create bridge gintbr3"' in rig.stderr, rig.stderr)
+    check("gintbr3" in rig.dom0.links(), "there is nothing left")
+    rig.bridge("delete", "gintbr3")
+    check("gintbr3" not in rig.dom0.links(), "it cannot be deleted")
+
+
+@with_faults
+def terminated(rig):
+    """SIGTERM in the middle waits for the end: all of a change is there, or all of its undoing."""
+    dom0_nic(rig)
+    before = snapshot.take(rig.dom0)
+    create = ["create", "xenbr0", "--netdev", "eth0"]
+    for number in (1, 8, 20):
+        rig.bridge(*create, status=-signal.SIGTERM, program=rig.fault_program,
+                   env=rig.environment(XENPV_TEST_TERM=str(number)))
+        check("as asked for" in rig.bridge(*create), f"it is not whole after {number}")
+        check(reaches(rig.dom0, "eth0", "10.0.0.2"), "dom0 does not reach the outside")
+        rig.bridge("delete", "xenbr0")
+        rig.bridge(*create, status=-signal.SIGTERM, program=rig.fault_program,
+                   env=rig.environment(XENPV_TEST_TERM=str(number), XENPV_TEST_FAIL="25"))
+        snapshot.expect_same(before, rig.dom0, [], f"after SIGTERM at {number} and a failure")
+
+
+def at_once(rig):
+    """Commands that run at the same time wait for each other."""
+    dom0_nic(rig)
+    before = snapshot.take(rig.dom0)
+    for words in (["create", "xenbr0", "--netdev", "eth0", "--json"], ["delete", "xenbr0"]):
+        running = [rig.dom0.start(rig.program, "bridge", *words, *rig.directories(),
+                                  env=rig.environment(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) for _ in range(6)]
+        rig.processes += running
+        results = [process.communicate(timeout=60) for process in running]
+        codes = sorted(process.returncode for process in running)
+        if words[0] == "create":
+            changed = sum('"changed":true' in out for out, _ in results)
+            check(codes == [0] * 6 and changed == 1, f"{codes} {changed} {results}")
+        else:
+            check(codes == [0] + [4] * 5, f"{codes} {results}")
+    snapshot.expect_same(before, rig.dom0, [], "after all")
+
+
 CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
-         rollback_gextbr, rollback_intbr, rollback_gintbr]
+         rollback_gextbr, rollback_intbr, rollback_gintbr, broken, terminated, at_once]
