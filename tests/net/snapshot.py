@@ -54,7 +54,7 @@ def _sorted(items):
     return sorted(items, key=repr)
 
 
-def take(ns, *directories):
+def _take(ns, *directories):
     links = ns.json("-details", "link", "show")
     # Only the interfaces that have a qdisc for filters; all in one run of tc.
     qdiscs = ns.run("tc", "qdisc", "show").stdout.splitlines()
@@ -74,6 +74,22 @@ def take(ns, *directories):
         "settings": _settings(ns),
         "files": [_files(d) for d in directories],
     }
+
+
+def _tentative(seen):
+    return any(a.get("tentative") for link in seen["addresses"] for a in link["addr_info"])
+
+
+def take(ns, *directories, limit=2.0):
+    """What there is when the kernel has done what it does later: when nothing changes and no
+    IPv6 address is being checked, or (without a link they stay so) for no longer than @limit."""
+    end, last = time.monotonic() + limit, None
+    while True:
+        seen = _take(ns, *directories)
+        if seen == last and (not _tentative(seen) or time.monotonic() > end):
+            return seen
+        last = seen
+        time.sleep(0.05)  # there is no event for "nothing more will change"
 
 
 def differences(before, after, path=""):
@@ -96,9 +112,9 @@ def expect_same(before, ns, directories, what, limit=5.0):
     """IPv6 addresses that the kernel makes come a little later: look again for a while."""
     end = time.monotonic() + limit
     while True:
-        found = differences(before, take(ns, *directories))
+        found = differences(before, _take(ns, *directories))
         if not found:
             return
         if time.monotonic() > end:
             raise Failure(f"{what}: not as before: " + "; ".join(found[:8]))
-        time.sleep(0.05)  # there is no event for "nothing more will change"
+        time.sleep(0.05)  # as above
