@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 
+import snapshot
 from case_bond import announced
 from netns import Skip, check
 from packets import ETH_P_RARP, Sniffer
@@ -59,14 +60,14 @@ def config_check(rig):
 def dry_run(rig):
     """--dry-run prints the plan and changes nothing; --json makes it a list."""
     rig.nic("eth0")
-    before = rig.dom0.run("ip", "link").stdout
+    before = snapshot.take(rig.dom0, rig.runtime, rig.network)
     out = rig.bridge("create", "xenbr0", "--netdev", "eth0", "--dry-run")
     lines = out.splitlines()
     check(lines[0].split() == ["1", "create", "bridge", "xenbr0"] and
           any("rename eth0 to peth0" in line for line in lines), out)
     plan = json.loads(rig.bridge("create", "xenbr0", "--netdev", "eth0", "--dry-run", "--json"))
     check(len(plan["changes"]) == len(lines) and plan["changed"] is False, str(plan))
-    check(rig.dom0.run("ip", "link").stdout == before, "a dry run changed something")
+    snapshot.expect_same(before, rig.dom0, [rig.runtime, rig.network], "after dry runs")
     done = json.loads(rig.bridge("--json", "create", "xenbr0", "--netdev", "eth0"))
     check(done["changed"] and done["changes"] == plan["changes"], str(done))
     again = json.loads(rig.bridge("create", "xenbr0", "--netdev", "eth0", "--json"))
