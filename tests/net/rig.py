@@ -97,6 +97,8 @@ class Rig:
         """A NIC of dom0, cabled to another namespace; returns that."""
         ns = ns or self.space(f"outside-{name}")
         cable(ns, peer or f"to-{name}", self.dom0, name)
+        # The kernel looks at links once a second at most, and addresses come with the link.
+        self.await_(lambda: self.dom0.links()[name]["operstate"] == "UP", f"the link of {name}")
         return ns
 
     def guest(self, domid, handle, bridge, subnet=None):
