@@ -106,7 +106,11 @@ static void enter(struct xenpv_link *link, enum xenpv_state state)
 
 	switch (state) {
 	case XENPV_INITIALISED:
-		set_deadline(link, link->params.connect_wait);
+		set_deadline(link, link->served ? link->params.reconnect_wait :
+						  link->params.connect_wait);
+		break;
+	case XENPV_CONNECTED:
+		link->served = true;
 		break;
 	case XENPV_RECLOSING:
 	case XENPV_RECLOSED:
@@ -187,6 +191,7 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 		ops->quiesce(link);
 		ops->release(link);
 		clear_faults(link);
+		link->served = false;
 		/* The work may have written a later state while the domain moved. */
 		xenbus_switch_state(xdev, XenbusStateInitialising);
 		break;

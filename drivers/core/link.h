@@ -43,7 +43,9 @@ struct xenpv_link_ops {
 /**
  * struct xenpv_link_params - bounds of a connection
  * @close_wait: jiffies to wait for each step of the backend's closing
- * @connect_wait: jiffies from our Initialised to the backend's Connected
+ * @connect_wait: jiffies from our Initialised to the backend's Connected; at first
+ *	the toolstack may have slow scripts to run before
+ * @reconnect_wait: the same for a backend that has served the device before
  * @outage_wait: jiffies without a working connection until I/O fails
  * @max_recoveries: faults survived within @window
  * @window: jiffies
@@ -51,6 +53,7 @@ struct xenpv_link_ops {
 struct xenpv_link_params {
 	unsigned long close_wait;
 	unsigned long connect_wait;
+	unsigned long reconnect_wait;
 	unsigned long outage_wait;
 	u32 max_recoveries;
 	unsigned long window;
@@ -72,6 +75,7 @@ struct xenpv_link_params {
  * @outage_end: when to give up; valid if @outage
  * @deadline_set: the state has a deadline
  * @outage: no working connection since some time
+ * @served: the present backend has been connected
  * @recoveries: reconnects so far
  * @ev_lock: guards the fields after it; taken in any context
  * @pending: bit per &enum xenpv_event; the backend's bits are kept as one
@@ -93,6 +97,7 @@ struct xenpv_link {
 	unsigned long outage_end;
 	bool deadline_set;
 	bool outage;
+	bool served;
 	u32 recoveries;
 
 	spinlock_t ev_lock;	/* see above */

@@ -101,7 +101,7 @@ MODULE_PARM_DESC(trusted,
  */
 void xvbd_params_read(struct xvbd_params *params)
 {
-	unsigned int connect = READ_ONCE(outage.value);
+	unsigned int wait = READ_ONCE(outage.value);
 
 	params->wish.cpus = num_online_cpus();
 	params->wish.max_queues = READ_ONCE(max_queues.value);
@@ -117,8 +117,10 @@ void xvbd_params_read(struct xvbd_params *params)
 	params->trusted = READ_ONCE(trusted);
 	params->io_timeout = READ_ONCE(io_timeout.value);
 	params->link.close_wait = msecs_to_jiffies(READ_ONCE(close_wait_ms.value));
-	params->link.connect_wait = connect * HZ;
-	params->link.outage_wait = connect * HZ;
+	params->link.connect_wait = wait * HZ;
+	/* A backend that missed a step is given another chance before I/O fails. */
+	params->link.reconnect_wait = wait * HZ / 3;
+	params->link.outage_wait = wait * HZ;
 	params->link.max_recoveries = READ_ONCE(max_recoveries.value);
 	params->link.window = READ_ONCE(recovery_window.value) * HZ;
 }

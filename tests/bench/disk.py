@@ -7,6 +7,8 @@ tests/bench/README.md has the method.
 import json
 import re
 
+from lab.host import Image
+
 from . import xentrace
 from .stats import ratio, summary
 
@@ -26,12 +28,14 @@ WORKLOADS = {
 }
 COUNTED = ("randread 4k qd1", "randread 4k qd32", "read 128k")
 TRACE_FILE = "/tmp/bench.trace"
+MEMORY_FILE = "/run/xenpv-bench.img"  # tmpfs
 
 
-def fio_command(device, rw, size, depth, seconds=None, number=None):
-    """A fio job with direct I/O on @device, for @seconds or for @number of I/Os."""
+def fio_command(device, rw, size, depth, seconds=None, number=None, direct=True):
+    """A fio job on @device, for @seconds or for @number of I/Os."""
     words = [
-        "fio --name=bench --output-format=json --ioengine=libaio --direct=1",
+        "fio --name=bench --output-format=json --ioengine=libaio",
+        f"--direct={int(direct)}",
         f"--filename={device} --rw={rw} --bs={size} --iodepth={depth}",
         f"--iodepth_batch_submit={max(1, depth // 4)} --iodepth_batch_complete_max={depth}",
         "--randrepeat=1 --norandommap --group_reporting",
@@ -91,10 +95,16 @@ def count_costs(env, guest, device, workload, number):
     return costs
 
 
+def memory_image(env):
+    """A disk in dom0's memory, so that the ring and not a disk is what is measured."""
+    image = Image(env.host, MEMORY_FILE, "64M")
+    env.host.run(f"dd if=/dev/urandom of={image.path} bs=1M count=64 conv=notrunc 2>&1", 300)
+    return image
+
+
 def measure_guest(env, seconds, number):
     """All workloads once in a fresh guest; returns (results, costs)."""
-    image = env.image("64M")
-    env.host.run(f"dd if=/dev/urandom of={image.path} bs=1M count=64 conv=notrunc 2>&1", 300)
+    image = memory_image(env)
     guest = env.guest(disks=[image.disk("xvdb")], vcpus=2, memory=256)
     results, costs = {}, {}
     for name, (rw, size, depth, _) in WORKLOADS.items():
@@ -107,11 +117,10 @@ def measure_guest(env, seconds, number):
 
 def measure_host(env, seconds):
     """The same workloads on the same kind of file, from dom0 itself."""
-    image = env.image("64M")
-    env.host.run(f"dd if=/dev/urandom of={image.path} bs=1M count=64 conv=notrunc 2>&1", 300)
+    image = memory_image(env)
     results = {}
     for name, (rw, size, depth, _) in WORKLOADS.items():
-        command = fio_command(image.path, rw, size, depth, seconds=seconds)
+        command = fio_command(image.path, rw, size, depth, seconds=seconds, direct=False)
         results[name] = parse_fio(env.host.run(command, 120).out)
     return results
 

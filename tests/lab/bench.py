@@ -220,6 +220,7 @@ class Bench(BaseBench):
             if guest.running:
                 guest.destroy()
         env.restore_scripts()
+        env.backend.restore_settings()
         complaints = []
         try:
             env.await_(lambda: not self._domains(), "domains to be gone", timeout=5)

@@ -51,7 +51,7 @@ class Guest(Dom, harness.Guest):
         text = f"""\
 name = "{self.name}"
 type = "{self.kind}"
-kernel = "/lab/vmlinux"
+kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}"
 ramdisk = "/lab/{ramdisk}"
 extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={self.name} {append}"
 memory = {memory or MEMORY[image]}

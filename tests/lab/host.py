@@ -131,6 +131,7 @@ class Image(harness.Image):
 
 
 UNIT = "xenpv-backendd.service"
+DROP_IN = "/etc/xenpv/backendd.conf.d/lab.conf"
 
 
 class Backend(harness.Backend):
@@ -139,6 +140,7 @@ class Backend(harness.Backend):
     def __init__(self, host, kind):
         self._host = host
         self.kind = kind
+        self._configured = False
 
     def start(self):
         host = self._host
@@ -184,6 +186,20 @@ class Backend(harness.Backend):
 
     def restart(self):
         self._host.run(f"systemctl restart {UNIT}", timeout=60)
+
+    def configure(self, settings):
+        """Settings for the rest of the case, as lines of a configuration file."""
+        self._host.run(f"mkdir -p {DROP_IN.rpartition('/')[0]}")
+        self._host.write(DROP_IN, settings.encode())
+        self._configured = True
+        self.restart()
+
+    def restore_settings(self):
+        """Undo configure()."""
+        if self._configured:
+            self._configured = False
+            self._host.run(f"rm {DROP_IN}")
+            self.restart()
 
     def log(self):
         if self.kind != "xenpv-backendd":

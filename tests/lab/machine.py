@@ -22,7 +22,7 @@ from .images.cache import cached, file_hash, lock, progress, run
 # kernel's first interrupt (QEMU reads the IRET frame as supervisor), xsave the
 # FPU setup of PVH guests, rdtscp Xen's SVM instruction decoder.
 CPU = "max,-smap,-xsave,-rdtscp"
-MEMORY = "4096M"
+MEMORY = "2560M"
 XEN_OPTIONS = "console=com1 com1=115200,8n1 bootscrub=0 loglvl=info guest_loglvl=info"
 DOM0_OPTIONS = (
     "console=hvc0 quiet mitigations=off net.ifnames=0 random.trust_cpu=on systemd.show_status=0"

@@ -4,7 +4,7 @@
 import random
 import time
 
-from harness import case
+from harness import Disk, case
 
 from lab.load import VerifiedIo
 
@@ -38,3 +38,21 @@ def restart_daemon(env):
     env.backend.restart()
     load.await_pass(env)
     load.stop()
+
+
+@case(benches="lab", guests="pvh", frontend="xen-vbd xen-blkfront", timeout=200)
+def kill_worker_with_io_on_the_disk(env):
+    """Workers die while the disk has their requests: no request fails, no page is lost."""
+    # 20 ms for each request, so there is always something on its way
+    env.host.run(
+        "modprobe null_blk nr_devices=1 gb=1 memory_backed=1 irqmode=2 completion_nsec=20000000"
+    )
+    guest = env.guest(disks=[Disk("/dev/nullb0", "xvdb", "w", {})])
+    load = VerifiedIo(guest, "xvdb", bs="16k", depth=32)
+    for _ in range(5):
+        load.await_pass(env)
+        env.backend.kill_worker(guest)
+    load.await_pass(env)
+    load.stop()
+    guest.detach("xvdb")
+    env.host.run("modprobe -r null_blk")

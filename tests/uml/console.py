@@ -9,7 +9,7 @@ import threading
 from harness import CaseFailed, Result
 
 FRAME = struct.Struct("<III")  # type, id, length
-RUN, READ, INSMOD, KILL, CRASH = range(1, 6)
+RUN, READ, INSMOD, KILL, CRASH, WRITE = range(1, 7)
 READY, OUT, ERR, EXIT = range(16, 20)
 
 
@@ -128,18 +128,30 @@ class Console:
         return self.request(RUN, command.encode(), command)
 
     def read(self, path, timeout=20):
-        """A file's content, or None when it cannot be opened."""
-        result = self.request(READ, path.encode(), f"read {path}").wait(timeout)
+        """A file's content or a directory's names, or None when it cannot be opened."""
+        return self.content(self.reading(path), timeout)
+
+    def reading(self, path):
+        """Begin to read, for content() to end; several may be under way."""
+        return self.request(READ, path.encode(), path)
+
+    @staticmethod
+    def content(reading, timeout=20):
+        """What reading() read, as read() returns it."""
+        result = reading.wait(timeout)
         if result.rc in (-2, -6, -19):  # ENOENT, ENXIO, ENODEV
             return None
         if result.rc:
-            raise CaseFailed(f"guest: {path}: {os.strerror(-result.rc)}")
+            raise CaseFailed(f"guest: {reading.what}: {os.strerror(-result.rc)}")
         return result.out
+
+    def write(self, path, text):
+        """Begin to write a file that is there already."""
+        return self.request(WRITE, f"{path}\0{text}".encode(), f"write {path}")
 
     def exists(self, path, timeout=20):
         """Whether there is a file or directory of this name."""
-        result = self.request(READ, path.encode(), f"look for {path}").wait(timeout)
-        return result.rc not in (-2, -6, -19)
+        return self.reading(path).wait(timeout).rc not in (-2, -6, -19)
 
     def read_bytes(self, path, timeout=20):
         """A file's content as it is."""

@@ -35,6 +35,7 @@ class Guest(harness.Guest):
         self.running = False
         self.console = None
         self._process = None
+        self._kernel = None
         self.log = env.logs / f"guest-{name}.log"
 
     def boot(self, kernel, memory, frontend, disks, parameters, shim=True):
@@ -61,6 +62,7 @@ class Guest(harness.Guest):
                 "panic=-1",
                 "quiet",
                 f"bench_out={env.scratch}",
+                f"bench_bin={env.build}/bin",
             ],
             self.log,
             env={**env.environ, "TMPDIR": env.memory_dir},
@@ -76,13 +78,17 @@ class Guest(harness.Guest):
         loading = self.console.insmod(env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd}")
         self._build(disks)
         self._loaded(loading)
-        for module in FRONTENDS[frontend]:
-            name = os.path.basename(module)[: -len(".ko")]
-            self._loaded(
-                self.console.insmod(env.module(kernel, module), (parameters or {}).get(name, ""))
-            )
+        self._kernel = kernel
+        self.load(frontend, parameters)
         for disk in disks:
             self._wait_for(disk.vdev, 30)
+
+    def load(self, frontend, parameters=None):
+        """Load a frontend's modules, with what boot() says of parameters."""
+        for module in FRONTENDS[frontend]:
+            name = os.path.basename(module)[: -len(".ko")]
+            path = self._env.module(self._kernel, module)
+            self._loaded(self.console.insmod(path, (parameters or {}).get(name, "")))
 
     def _build(self, disks):
         """What xl create does between the domain's making and its first instruction."""

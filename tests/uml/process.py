@@ -2,8 +2,10 @@
 """Processes of a test environment, and finding those that it left behind."""
 
 import os
+import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 
@@ -74,6 +76,26 @@ def having_environment(setting):
         except OSError:
             continue
     return found
+
+
+def await_end(pids, timeout):
+    """Wait up to @timeout seconds; returns {pid: command line} of those that still run."""
+    end = time.monotonic() + timeout
+    left = {}
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                command = stream.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            fd = os.pidfd_open(pid)
+        except OSError:
+            continue
+        try:
+            ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
+        finally:
+            os.close(fd)
+        if not ready:
+            left[pid] = command
+    return left
 
 
 def children(pid):

@@ -131,6 +131,26 @@ def vbd_backend_without_ears(env):
     env.await_(lambda: guest.run(EXERCISE, check=False).rc == 0, "I/O to work again", timeout=20)
 
 
+@case(benches="uml", backend="testback", timeout=120)
+def vbd_each_state_of_the_backend(env):
+    """Every state a backend can show, in the middle of I/O: it goes on, if need be anew."""
+    guest, _ = prepare(env, "max_recoveries=32 close_wait_ms=200 outage=9")
+    state = f"{guest.backend_path('xvda')}/state"
+    for value in ("3", "7", "8", "4", "0", "1", "2", "5", "6", "9", "nonsense"):
+        before = reconnects(guest)
+        spoil(env, guest, "deaf")
+        env.store.write(state, value)
+        if value in ("3", "4", "7", "8"):
+            guest.run(EXERCISE)
+            env.check(reconnects(guest) == before, f"state {value} broke the connection")
+            continue
+        env.await_(lambda: reconnects(guest) > before, f"a reconnect for state {value}")
+        spoil(env, guest, "none")
+        env.store.write(state, "6")
+        guest.run(EXERCISE)
+    env.allow_log("still in use")
+
+
 @case(benches="uml", backend="testback")
 def vbd_backend_restart(env):
     """The backend closes and opens while its device stays online: I/O waits, none fails."""

@@ -219,7 +219,18 @@ class Toolstack:
         xl block-detach (libxl__initiate_device_generic_remove). With @force, and after a
         time-out, the frontend's directory is removed too. False when it took too long.
         """
-        backend, frontend, libxl = self.paths(domid, vdev)
+        begun = self._begin_detach(domid, vdev, force)
+        in_time = not begun or self._await_closed(domid, vdev, timeout)
+        if in_time or force:
+            self._end_detach(domid, vdev)
+        else:
+            # LIBXL__FORCE_AUTO: once more, and the frontend is not asked any more.
+            self.detach(domid, vdev, force=True, timeout=timeout)
+        return in_time
+
+    def _begin_detach(self, domid, vdev, force):
+        """Whether there is a backend to wait for."""
+        backend, frontend, _ = self.paths(domid, vdev)
 
         def begin(tx):
             state = self.store.read(f"{backend}/state", tx)
@@ -232,20 +243,18 @@ class Toolstack:
                 self.store.write(f"{backend}/state", CLOSING, tx)
             return True
 
-        in_time = True
-        if self.store.transaction(begin):
-            in_time = self._await(f"{backend}/state", CLOSED, timeout) is not False
+        return self.store.transaction(begin)
 
+    def _await_closed(self, domid, vdev, timeout):
+        backend = self.paths(domid, vdev)[0]
+        return self._await(f"{backend}/state", CLOSED, timeout) is not False
+
+    def _end_detach(self, domid, vdev):
         def end(tx):
-            for path in (backend, frontend, libxl):
+            for path in self.paths(domid, vdev):
                 self.store.remove(path, tx)
 
-        if in_time or force:
-            self.store.transaction(end)
-        else:
-            # LIBXL__FORCE_AUTO: once more, and the frontend is not asked any more.
-            self.detach(domid, vdev, force=True, timeout=timeout)
-        return in_time
+        self.store.transaction(end)
 
     def disks(self, domid):
         """vdev of each disk that libxl knows."""
@@ -259,7 +268,11 @@ class Toolstack:
 
     def destroy_nodes(self, domid):
         """libxl__destroy_domid after the domain itself: devices, then what is left."""
-        late = [v for v in self.disks(domid) if not self.detach(domid, v, force=True)]
+        disks = self.disks(domid)
+        closing = [vdev for vdev in disks if self._begin_detach(domid, vdev, force=True)]
+        late = [v for v in closing if not self._await_closed(domid, v, DESTROY_TIMEOUT)]
+        for vdev in disks:
+            self._end_detach(domid, vdev)
         self.store.release(domid)
         for path in (
             f"/local/domain/{domid}",

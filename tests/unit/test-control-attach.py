@@ -9,6 +9,8 @@ from control_rig import (CLOSED, CLOSING, CONNECTED, INITIALISING, INITWAIT, Dis
                          check, have_loop_devices, main)
 
 XVDA = 51712
+# Seconds for what takes a tenth of one: sanitizers are slow, and other tests run meanwhile.
+AT_ONCE = 3
 
 
 def whole_life(rig):
@@ -16,7 +18,7 @@ def whole_life(rig):
     disk = Disk(rig, 5, XVDA, image)
     disk.create()
     seconds = rig.await_node(f"{disk.backend}/state", INITWAIT)
-    check(seconds < 1, f"InitWait took {seconds:.2f} s")
+    check(seconds < AT_ONCE, f"InitWait took {seconds:.2f} s")
     check(disk.get("feature-max-indirect-segments") == "256", "indirect segments are offered")
     check(disk.get("max-ring-page-order") == "4", "ring order is offered")
     check(int(disk.get("multi-queue-max-queues")) >= 1, "queues are offered")
@@ -41,8 +43,8 @@ def whole_life(rig):
     rig.await_never(f"{disk.backend}/state", CLOSED, 0.2)
     disk.front(state=CLOSING)
     disk.front(state=CLOSED)
-    rig.await_node(f"{disk.backend}/state", CLOSED, 1)
-    rig.await_node(f"{disk.backend}/hotplug-status", None, 1)
+    rig.await_node(f"{disk.backend}/state", CLOSED, AT_ONCE)
+    rig.await_node(f"{disk.backend}/hotplug-status", None, AT_ONCE)
     check([m["devid"] for m in rig.messages("detach")] == [str(XVDA)], "the worker was detached")
     check(not os.path.exists(f"{rig.runtime}/vbd-5-{XVDA}.journal"), "journal is gone")
     disk.destroy()
@@ -60,7 +62,7 @@ def stock_script(rig):
     disk.connect()
     rig.await_status(5, XVDA, link="up", path=f"{rig.dir}/a.img")
     seconds = disk.detach(force=True, script=True)
-    check(seconds < 1, f"closing took {seconds:.2f} s")
+    check(seconds < AT_ONCE, f"closing took {seconds:.2f} s")
 
 
 def refuse_missing(rig):
@@ -71,12 +73,12 @@ def refuse_missing(rig):
     seconds = time.monotonic() - begin
     check(error is not None, "the attach fails")
     check("nothing.img" in error, f"hotplug-error names the path: {error}")
-    check(seconds < 1, f"refusing took {seconds:.2f} s")
+    check(seconds < AT_ONCE, f"refusing took {seconds:.2f} s")
     rig.await_node(f"{disk.backend}/state", CLOSED)
     check(disk.get("hotplug-status") == "error", "hotplug-status")
     error = rig.store.read(f"/local/domain/0/error/{disk.relative}/error")
     check("nothing.img" in error, f"error node: {error}")
-    check(disk.detach() < 1, "detaching what was refused")
+    check(disk.detach() < AT_ONCE, "detaching what was refused")
     rig.await_(lambda: rig.status()["guests"] == [], "the guest is forgotten")
     rig.await_node(f"/local/domain/0/error/{disk.relative}", None)
 
@@ -87,7 +89,7 @@ def refuse_unreadable(rig):
     begin = time.monotonic()
     error = disk.attach()
     check(error and "directory" in error, f"{error}")
-    check(time.monotonic() - begin < 1, "within a second")
+    check(time.monotonic() - begin < AT_ONCE, "at once")
 
 
 def refuse_second_writer(rig):
@@ -100,7 +102,7 @@ def refuse_second_writer(rig):
     seconds = time.monotonic() - begin
     check(error and image in error, f"refused with the path: {error}")
     check("domain 5" in error, f"and the guest: {error}")
-    check(seconds < 1, f"refusing took {seconds:.2f} s")
+    check(seconds < AT_ONCE, f"refusing took {seconds:.2f} s")
     check(first.state() == CONNECTED, "the first goes on")
     second.detach()
     # the holder may give it away
@@ -173,7 +175,7 @@ def vbd3(rig):
 def attach_to_own_domain(rig):
     """pygrub: dom0 is its own guest for a while."""
     disk = Disk(rig, 0, XVDA, rig.image("a.img")).full()
-    check(disk.detach(force=True) < 1, "detached")
+    check(disk.detach(force=True) < AT_ONCE, "detached")
 
 
 def frontend_restarts(rig):
@@ -255,7 +257,7 @@ def bad_frontends(rig):
         rig.await_node(f"{disk.backend}/state", INITWAIT)
     disk.connect(protocol="x86_32-abi", ring_page_order=0, event_channel=9)
     check(rig.messages("connect")[-1]["abi"] == "1", "abi")
-    check(disk.get("hotplug-error") is None, "the error is taken back")
+    rig.await_node(f"{disk.backend}/hotplug-error", None)
 
 
 def held_back(rig):
@@ -271,7 +273,7 @@ def held_back(rig):
         disk.front(state=INITIALISING)
     rig.await_never(f"{disk.backend}/state", INITWAIT, 0.5)
     check("no reconnect" in rig.logged(), "it is logged")
-    check(disk.detach() < 1, "detached nevertheless")
+    check(disk.detach() < AT_ONCE, "detached nevertheless")
 
 
 def many_rings(rig):
@@ -308,7 +310,7 @@ def kernel_backend(rig):
     os.rmdir(f"{rig.sysfs}/bus/xen-backend/devices/vbd-5-{XVDA}/driver")
     rig.await_status(5, XVDA, driver="xenpv-backendd", link="up", state="Connected")
     check(rig.messages("connect")[0]["reattach"] == "1", "reattached")
-    check(disk.get("hotplug-error") is None, "the error is taken back")
+    rig.await_node(f"{disk.backend}/hotplug-error", None)
     disk.detach(force=True)
     rig.await_(lambda: rig.status()["guests"] == [], "forgotten")
 
@@ -345,7 +347,7 @@ def ring_error(rig):
     disk.front(state=INITIALISING)
     rig.await_node(f"{disk.backend}/state", INITWAIT)
     disk.connect()
-    check(disk.get("hotplug-error") is None, "the error is taken back")
+    rig.await_node(f"{disk.backend}/hotplug-error", None)
 
 
 def nodes_one_by_one(rig):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def _prune(name, keep):
 def _link(name, target):
     links = BUILD / "images"
     links.mkdir(parents=True, exist_ok=True)
-    temporary = links / f".{name}.{os.getpid()}"
+    temporary = links / f".{name}.{os.getpid()}.{threading.get_ident()}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(links / name)

@@ -19,7 +19,7 @@ PACKAGES = (
 MODULES = (
     "virtio_pci virtio_blk virtio_console ext4 crc32c_generic libcrc32c loop nbd tun bridge veth "
     "xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-acpi-processor xen-blkback "
-    "xen-netback xen-blkfront dm-mod"
+    "xen-netback xen-blkfront dm-mod null_blk"
 ).split()
 
 BOOT_MODULES = "virtio_pci virtio_blk virtio_console crc32c_generic ext4".split()

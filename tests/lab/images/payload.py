@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The disk that carries what was just built into dom0, where it is mounted on /lab.
 
-  /lab/vmlinux                 the guests' kernel
+  /lab/vmlinux, /lab/vmlinuz   the guests' kernel, as an ELF file and for HVM guests
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
   /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
@@ -56,6 +56,7 @@ def build(target, size, with_debian=False):
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
         root = Path(folder)
         shutil.copy(kernel.vmlinux(release), root / "vmlinux")
+        shutil.copy(kernel.vmlinuz(release), root / "vmlinuz")
         base = tiny.initramfs().read_bytes()
         for name in ("xen-blkfront", "xen-vbd"):
             modules = frontend_modules(name)

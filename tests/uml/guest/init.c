@@ -6,6 +6,7 @@
  *
  * Called as poweroff or reboot (by the kernel, on the toolstack's request) it does that.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,10 +32,11 @@
 enum frame_type {
 	/* from the bench */
 	RUN = 1,    /* a shell command, run in the host's root; answered by OUT, ERR, EXIT */
-	READ = 2,   /* a path (in that root); answered by OUT and EXIT */
+	READ = 2,   /* a path (in that root), of a directory for its names; OUT and EXIT */
 	INSMOD = 3, /* a path of the host, a NUL, parameters; answered by EXIT */
 	KILL = 4,   /* SIGKILL to command id and its children */
 	CRASH = 5,  /* the first process ends, so the kernel panics */
+	WRITE = 6,  /* a path (in that root), a NUL, what to write there; answered by EXIT */
 	/* from the guest */
 	READY = 16,
 	OUT = 17,
@@ -106,12 +108,14 @@ static void on_child(int sig)
 
 static void exec_command(char *text)
 {
-	static char *const env[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp",
-		"LC_ALL=C", NULL
-	};
+	const char *bin = getenv("bench_bin");
+	char path[4096];
+	char *const env[] = { path, "HOME=/tmp", "LC_ALL=C", NULL };
 	int null = open(ROOT "/dev/null", O_RDONLY);
 
+	snprintf(path, sizeof(path),
+		 "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		 bin ? bin : "/usr/bin");
 	setsid();
 	signal(SIGCHLD, SIG_DFL);
 	if (chroot(ROOT) < 0 || chdir("/tmp") < 0)
@@ -150,7 +154,7 @@ static void run(uint32_t id, char *text)
 	}
 }
 
-static int open_below(const char *root, const char *path)
+static int open_below(const char *root, const char *path, int mode)
 {
 	char full[4096];
 
@@ -158,7 +162,25 @@ static int open_below(const char *root, const char *path)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return open(full, mode | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* The names in a directory, one a line. */
+static int32_t list_directory(uint32_t id, int fd)
+{
+	DIR *dir = fdopendir(dup(fd));
+	struct dirent *entry;
+	char line[sizeof(entry->d_name) + 1];
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		int n = snprintf(line, sizeof(line), "%s\n", entry->d_name);
+
+		send_frame(OUT, id, line, (size_t)n);
+	}
+	closedir(dir);
+	return 0;
 }
 
 static void read_file(uint32_t id, const char *path)
@@ -168,7 +190,7 @@ static void read_file(uint32_t id, const char *path)
 	ssize_t n;
 	int fd;
 
-	fd = open_below(ROOT, path);
+	fd = open_below(ROOT, path, O_RDONLY);
 	if (fd < 0) {
 		send_exit(id, -errno);
 		return;
@@ -176,8 +198,21 @@ static void read_file(uint32_t id, const char *path)
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		send_frame(OUT, id, buf, (size_t)n);
 	if (n < 0)
-		status = -errno;
+		status = errno == EISDIR ? list_directory(id, fd) : -errno;
 	close(fd);
+	send_exit(id, status);
+}
+
+static void write_file(uint32_t id, const char *path)
+{
+	const char *text = path + strlen(path) + 1;
+	int fd = open_below(ROOT, path, O_WRONLY);
+	int32_t status = 0;
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		status = -errno;
+	if (fd >= 0)
+		close(fd);
 	send_exit(id, status);
 }
 
@@ -185,7 +220,7 @@ static void insmod(uint32_t id, const char *path)
 {
 	const char *parameters = path + strlen(path) + 1;
 	int32_t status;
-	int fd = open_below(HOST, path);
+	int fd = open_below(HOST, path, O_RDONLY);
 
 	status = fd < 0 ? -errno : 0;
 	if (fd >= 0 && syscall(SYS_finit_module, fd, parameters, 0) < 0)
@@ -246,6 +281,9 @@ static void serve_frame(void)
 		break;
 	case CRASH:
 		_exit(1);
+	case WRITE:
+		write_file(f.id, payload);
+		break;
 	default:
 		errno = EPROTO;
 		die("frame");

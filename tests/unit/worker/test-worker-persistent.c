@@ -185,7 +185,7 @@ static void test_buffers(void **state)
 	void *p, *q;
 
 	(void)state;
-	buffers_init(&b, 64 << 10);
+	buffers_init(&b, 64 << 10, 64 << 10);
 	p = buffers_get(&b, 512);
 	assert_int_equal((uintptr_t)p % PAGE, 0);
 	buffers_put(&b, p, 512);
@@ -197,8 +197,14 @@ static void test_buffers(void **state)
 	memset(p, 1, 1 << 20);
 	buffers_put(&b, p, 1 << 20);
 	assert_int_equal(b.kept, 0); /* beyond the bound */
+	/* one that is larger than the bound is let through, but nothing beside it */
+	assert_int_equal(b.used, PAGE);
+	assert_true(buffers_have_room(&b, 60 << 10));
+	assert_false(buffers_have_room(&b, 61 << 10));
 	buffers_put(&b, q, PAGE);
 	buffers_put(&b, NULL, 123);
+	assert_int_equal(b.used, 0);
+	assert_true(buffers_have_room(&b, 1 << 20));
 	buffers_trim(&b);
 	assert_int_equal(b.kept, 0);
 }

@@ -20,9 +20,14 @@ static unsigned int class_of(size_t size)
 	return c;
 }
 
-void buffers_init(struct buffers *b, size_t keep_max)
+void buffers_init(struct buffers *b, size_t keep_max, size_t used_max)
 {
-	*b = (struct buffers){ .keep_max = keep_max };
+	*b = (struct buffers){ .keep_max = keep_max, .used_max = used_max };
+}
+
+bool buffers_have_room(const struct buffers *b, size_t size)
+{
+	return !b->used || b->used + size <= b->used_max;
 }
 
 void buffers_trim(struct buffers *b)
@@ -46,9 +51,12 @@ void *buffers_get(struct buffers *b, size_t size)
 	if (f) {
 		b->free[c] = f->next;
 		b->kept -= (size_t)HOST_PAGE_SIZE << c;
-		return f;
+	} else {
+		f = aligned_alloc(HOST_PAGE_SIZE, (size_t)HOST_PAGE_SIZE << c);
 	}
-	return aligned_alloc(HOST_PAGE_SIZE, (size_t)HOST_PAGE_SIZE << c);
+	if (f)
+		b->used += size;
+	return f;
 }
 
 void buffers_put(struct buffers *b, void *buffer, size_t size)
@@ -58,6 +66,7 @@ void buffers_put(struct buffers *b, void *buffer, size_t size)
 
 	if (!buffer)
 		return;
+	b->used -= size;
 	c = class_of(size);
 	if (b->kept + ((size_t)HOST_PAGE_SIZE << c) > b->keep_max) {
 		free(buffer);

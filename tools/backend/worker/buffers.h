@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define BUFFERS_CLASSES 9 /* 4 KiB, 8 KiB, ... 1 MiB */
@@ -12,9 +13,14 @@ struct buffers {
 	struct buffer_free *free[BUFFERS_CLASSES];
 	size_t kept;     /* bytes on the free lists */
 	size_t keep_max; /* bound of kept */
+	size_t used;     /* bytes that are out */
+	size_t used_max; /* bound of used, for who asks buffers_have_room() */
 };
 
-void buffers_init(struct buffers *b, size_t keep_max);
+void buffers_init(struct buffers *b, size_t keep_max, size_t used_max);
+
+/* Is there room for @size bytes more within used_max? A single buffer always has room. */
+bool buffers_have_room(const struct buffers *b, size_t size);
 
 /* Release what is kept. Buffers that are out stay valid. */
 void buffers_trim(struct buffers *b);

@@ -246,13 +246,36 @@ static void check(struct queue *q, struct io_list *ret)
 	transfer_copy(q);
 }
 
-/* Judge the segments and fetch or map the data. */
+/* Fetch or map the data, or wait for room. */
+static void load_data(struct io *io, struct io_list *ret)
+{
+	struct queue *q = io->queue;
+	int r;
+
+	if (q->waiting.head || !transfer_has_room(io)) {
+		io_list_add(&q->waiting, io);
+		return;
+	}
+	r = transfer_begin(io);
+	if (r < 0) {
+		fail(io, "no memory for the data", r);
+		io_list_add(&q->done, io);
+		return;
+	}
+	io_list_add(ret, io);
+}
+
+/* Judge the segments and load the data. */
 static void load(struct queue *q, struct io_list *list, struct io_list *ret)
 {
+	struct io_list waited = q->waiting;
 	char why[REQUEST_WHY_SIZE];
 	struct io *io;
 	int r;
 
+	q->waiting = (struct io_list){ 0 };
+	while ((io = io_list_take(&waited)))
+		load_data(io, ret);
 	while ((io = io_list_take(list))) {
 		if (io->error) {
 			fail(io, "cannot read the indirect segments", io->error);
@@ -267,12 +290,8 @@ static void load(struct queue *q, struct io_list *list, struct io_list *ret)
 				refuse(io, r, why);
 				continue;
 			}
-			r = transfer_begin(io);
-			if (r < 0) {
-				fail(io, "no memory for the data", r);
-				io_list_add(&q->done, io);
-				continue;
-			}
+			load_data(io, ret);
+			continue;
 		}
 		io_list_add(ret, io);
 	}
@@ -327,7 +346,7 @@ static void storage_done(struct storage_op *op, int result)
 {
 	struct io *io = (struct io *)((char *)op - offsetof(struct io, op));
 
-	if (result == -EFAULT && io->step == IO_DATA &&
+	if (result == -EFAULT && io->step == IO_DATA && !io->buffer &&
 	    (io->kind == TRANSFER_MAP || io->kind == TRANSFER_PERSISTENT)) {
 		log_full(
 			LOG_NOTICE, io->queue->config.about, 0,
@@ -453,8 +472,12 @@ static void drop_unstarted(struct queue *q)
 {
 	struct io *io;
 
-	while ((io = io_list_take(&q->replay)) || (io = io_list_take(&q->taken)))
+	while ((io = io_list_take(&q->replay)) || (io = io_list_take(&q->taken)) ||
+	       (io = io_list_take(&q->waiting))) {
+		if (io == q->barrier)
+			q->barrier = NULL;
 		io_list_add(&q->answer, io);
+	}
 	if (q->barrier && q->barrier->step == IO_NEW) {
 		io = q->barrier;
 		q->barrier = NULL;
@@ -466,7 +489,7 @@ bool io_pass(struct queue *q)
 {
 	bool work = uring_reap(&q->uring) != 0;
 
-	if (take(q)) {
+	if (take(q) || (q->waiting.head && transfer_has_room(q->waiting.head))) {
 		work = true;
 		if (!q->failed)
 			begin(q);
@@ -483,7 +506,7 @@ bool io_pass(struct queue *q)
 		answer(q);
 		work = true;
 	}
-	if (q->barrier && q->barrier->step == IO_NEW && q->in_flight == 1) {
+	if (q->barrier && q->barrier->step == IO_NEW && q->in_flight == 1 && !q->waiting.head) {
 		step(q->barrier);
 		uring_submit(&q->uring);
 		work = true;

@@ -22,9 +22,9 @@
 
 enum transfer_kind {
 	TRANSFER_NONE,
-	TRANSFER_COPY,       /* through a bounce buffer, by grant copy */
-	TRANSFER_MAP,        /* mapped for this request */
-	TRANSFER_PERSISTENT, /* mapped for good */
+	TRANSFER_COPY,       /* through a buffer, by grant copy */
+	TRANSFER_MAP,        /* mapped for this request, used in place */
+	TRANSFER_PERSISTENT, /* mapped for good, used in place or through a buffer */
 };
 
 enum io_step {
@@ -55,7 +55,7 @@ struct io {
 	uint8_t *descriptors; /* raw, of an indirect request, in `more` */
 	void *more;
 	enum transfer_kind kind;
-	void *buffer; /* of bytes, with TRANSFER_COPY */
+	void *buffer; /* of bytes; NULL: none */
 	size_t bytes;
 	void *map; /* of nr_segments pages, with TRANSFER_MAP */
 	struct iovec iov_direct[ABI_MAX_DIRECT];
@@ -89,11 +89,12 @@ struct queue {
 	uint32_t nr_free;
 	uint32_t in_flight; /* written by the thread, read by all, atomically */
 	struct idset ids;
-	struct io_list replay; /* found in the journal, to be done before anything new */
-	struct io_list taken;  /* consumed in this pass */
-	struct io_list done;   /* storage is done with them */
-	struct io_list answer; /* only the response is missing */
-	struct io *barrier;    /* taken; nothing behind it is consumed before it is over */
+	struct io_list replay;  /* found in the journal, to be done before anything new */
+	struct io_list taken;   /* consumed in this pass */
+	struct io_list waiting; /* checked, for a buffer */
+	struct io_list done;    /* storage is done with them */
+	struct io_list answer;  /* only the response is missing */
+	struct io *barrier;     /* taken; nothing behind it is consumed before it is over */
 
 	struct buffers buffers;
 	struct persistent persistent;
@@ -167,10 +168,13 @@ bool io_pass(struct queue *q);
 
 /* transfer.c */
 
+/* Is there a buffer for @io, in case that it needs one? */
+bool transfer_has_room(const struct io *io);
+
 /* Prepare io->iov; the data of a write is there after the next transfer_copy(). */
 int transfer_begin(struct io *io);
 
-/* For a completed read: have its bounce buffer copied out by the next transfer_copy(). */
+/* For a completed read: have its buffer copied out, by the next transfer_copy() at the latest. */
 void transfer_copy_out(struct io *io);
 
 /* Read the descriptor pages of an indirect request with the next transfer_copy(). */

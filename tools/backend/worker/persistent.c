@@ -174,6 +174,12 @@ out:
 	return r;
 }
 
+void persistent_addresses(struct persistent_page *const *page, size_t n, void **ret_addr)
+{
+	for (size_t i = 0; i < n; i++)
+		ret_addr[i] = address(page[i]);
+}
+
 void persistent_put(struct persistent *p, struct persistent_page *const *page, size_t n)
 {
 	(void)p;

@@ -53,5 +53,8 @@ void persistent_free(struct persistent *p);
 int persistent_get(struct persistent *p, const uint32_t *grefs, size_t n,
 		   struct persistent_page **ret_page, void **ret_addr);
 
+/* The addresses of @n pages that are in use, as persistent_get() returned them. */
+void persistent_addresses(struct persistent_page *const *page, size_t n, void **ret_addr);
+
 /* End the use of what one persistent_get() returned. */
 void persistent_put(struct persistent *p, struct persistent_page *const *page, size_t n);

@@ -18,6 +18,7 @@
 #include "worker/io.h"
 
 #define KEEP_BUFFERS (4u << 20) /* bytes of bounce buffers kept for reuse */
+#define MAX_BUFFERS  (8u << 20) /* bytes of them at work; requests wait for more */
 #define IDLE_TRIM_MS 1000       /* after this long without work they go */
 #define LOG_BURST    10         /* lines about one ring ... */
 #define LOG_PERIOD   5          /* ... in so many seconds */
@@ -259,7 +260,7 @@ int queue_new(const struct queue_config *config, int evtchn_fd, struct queue **r
 	q->event_op.complete = event_came;
 	q->stop_op.complete = stop_asked;
 	sem_init(&q->ready, 0, 0);
-	buffers_init(&q->buffers, KEEP_BUFFERS);
+	buffers_init(&q->buffers, KEEP_BUFFERS, MAX_BUFFERS);
 
 	*ret_why = "cannot use the event channel descriptor";
 	r = host_evtchn_fdopen(evtchn_fd, &q->evtchn);

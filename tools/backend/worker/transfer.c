@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <xen/io/blkif.h>
@@ -66,10 +67,32 @@ static void copy_segments(struct io *io, bool to_guest)
 	}
 }
 
+/* Between the buffer and pages that are mapped for good, which need no hypercall. */
+static void move_segments(struct io *io, void *const *addr, bool to_guest)
+{
+	char *p = io->buffer;
+
+	for (unsigned int i = 0; i < io->req.nr_segments; i++) {
+		const struct request_segment *seg = &io->segs[i];
+		char *page = (char *)addr[i] + seg_offset(seg);
+
+		memcpy(to_guest ? page : p, to_guest ? p : page, seg_bytes(seg));
+		p += seg_bytes(seg);
+	}
+}
+
 void transfer_copy_out(struct io *io)
 {
-	if (io->kind == TRANSFER_COPY && io->req.data_op == BLKIF_OP_READ)
+	void *addr[ABI_MAX_SEGMENTS];
+
+	if (io->req.data_op != BLKIF_OP_READ || !io->buffer)
+		return;
+	if (io->kind == TRANSFER_COPY) {
 		copy_segments(io, true);
+	} else {
+		persistent_addresses(io->page, io->req.nr_segments, addr);
+		move_segments(io, addr, true);
+	}
 }
 
 void transfer_descriptors(struct io *io)
@@ -97,29 +120,35 @@ static void add_iov(struct io *io, void *base, size_t len)
 		io->iov[io->iovcnt++] = (struct iovec){ .iov_base = base, .iov_len = len };
 }
 
-/* Does every segment, taken where it lies, suit direct I/O? */
-static bool segments_aligned(const struct io *io)
+/*
+ * Pages of the guest are never handed to direct I/O, which holds them from the
+ * submission until some time after its completion was seen. An unmap that finds them
+ * held is put off by the kernel: the guest, told of the end, finds a page still mapped
+ * and gives the disk up; and in a PV domain, or when a worker is killed meanwhile, the
+ * mapping is torn down behind gntdev's back and can never be undone.
+ */
+static bool needs_buffer(const struct io *io)
 {
-	const struct storage_image *image = io->queue->config.image;
-	size_t mask = image->direct ? image->dio_align - 1 : 0;
-
-	if (mask < ABI_SECTOR_SIZE)
-		return true;
-	for (unsigned int i = 0; i < io->req.nr_segments; i++) {
-		if ((seg_offset(&io->segs[i]) | seg_bytes(&io->segs[i])) & mask)
-			return false;
-	}
-	return true;
+	return io->queue->config.image->direct;
 }
 
-static int begin_copy(struct io *io)
+static int get_buffer(struct io *io)
 {
 	io->buffer = buffers_get(&io->queue->buffers, io->bytes);
 	if (!io->buffer)
 		return -ENOMEM;
-	io->kind = TRANSFER_COPY;
 	io->iovcnt = 0;
 	add_iov(io, io->buffer, io->bytes);
+	return 0;
+}
+
+static int begin_copy(struct io *io)
+{
+	int r = get_buffer(io);
+
+	if (r < 0)
+		return r;
+	io->kind = TRANSFER_COPY;
 	if (io->req.data_op == BLKIF_OP_WRITE)
 		copy_segments(io, false);
 	return 0;
@@ -168,10 +197,26 @@ static int begin_persistent(struct io *io)
 	count_persistent(q);
 	if (r < 0)
 		return r;
+	if (needs_buffer(io)) {
+		r = get_buffer(io);
+		if (r < 0) {
+			persistent_put(&q->persistent, io->page, io->req.nr_segments);
+			return r;
+		}
+		io->kind = TRANSFER_PERSISTENT;
+		if (io->req.data_op == BLKIF_OP_WRITE)
+			move_segments(io, addr, false);
+		return 0;
+	}
 	io->kind = TRANSFER_PERSISTENT;
 	for (unsigned int i = 0; i < io->req.nr_segments; i++)
 		add_iov(io, (char *)addr[i] + seg_offset(&io->segs[i]), seg_bytes(&io->segs[i]));
 	return 0;
+}
+
+bool transfer_has_room(const struct io *io)
+{
+	return buffers_have_room(&io->queue->buffers, io->req.nr_sectors * ABI_SECTOR_SIZE);
 }
 
 int transfer_begin(struct io *io)
@@ -180,10 +225,10 @@ int transfer_begin(struct io *io)
 
 	io->bytes = io->req.nr_sectors * ABI_SECTOR_SIZE;
 	io->iovcnt = 0;
-	if (!q->no_zero_copy && segments_aligned(io)) {
+	if (!q->no_zero_copy) {
 		if (q->config.persistent && begin_persistent(io) == 0)
 			return 0;
-		if (io->bytes > q->config.copy_max && begin_map(io) == 0)
+		if (!needs_buffer(io) && io->bytes > q->config.copy_max && begin_map(io) == 0)
 			return 0;
 	}
 	/* also when mapping failed: a bad reference then fails the copy, with its reason */
