@@ -2,11 +2,19 @@
 """Network namespaces, as long as somebody holds them: no name, no mount, nothing to clean up."""
 
 import ctypes
+import glob
 import json
 import os
+import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+PR_SET_PDEATHSIG = 1
+SCRATCH = "xenpv-bridge"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -23,9 +31,39 @@ def check(condition, what):
         raise Failure(what)
 
 
+def _call(name, *arguments):
+    if getattr(libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
 def _setns(fd):
-    if libc.setns(fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
+    _call("setns", fd, CLONE_NEWNET)
+
+
+def contained(function):
+    """Run @function in a child and return its exit status. All that the child starts ends with
+    it, and the child with this process, however that ends: it is the first process of a PID
+    namespace. What it makes in temporary directories is removed, also by the next run."""
+    for path in glob.glob(f"{tempfile.gettempdir()}/{SCRATCH}.*.*"):
+        if not os.path.exists(f"/proc/{path.split('.')[-2]}"):
+            shutil.rmtree(path, ignore_errors=True)
+    scratch = tempfile.mkdtemp(prefix=f"{SCRATCH}.{os.getpid()}.")
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    child = os.fork()
+    if child == 0:
+        _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _call("mount", b"proc", b"/proc", b"proc", 0, None)
+        for number in signals:
+            signal.signal(number, lambda n, _: sys.exit(128 + n))
+        tempfile.tempdir = scratch
+        sys.exit(function())
+    for number in signals:
+        signal.signal(number, lambda n, _: os.kill(child, n))
+    _, status = os.waitpid(child, 0)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return os.waitstatus_to_exitcode(status)
 
 
 class Namespace:
@@ -34,8 +72,7 @@ class Namespace:
     def __init__(self, name):
         self.name = name
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        if libc.unshare(CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "unshare")
+        _call("unshare", CLONE_NEWNET)
         try:
             self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         finally:
@@ -78,6 +115,19 @@ class Namespace:
         if result.returncode:
             raise Failure(f"{self.name}: {program} {words}: {result.stderr.strip()}")
         return json.loads(result.stdout or "[]")
+
+    def json_batch(self, option, *lines):
+        """The same for several commands in one run of ip(8); a list of what each printed."""
+        result = self.run("ip", "-json", option, "-batch", "-", input="\n".join(lines) + "\n")
+        if result.returncode:
+            raise Failure(f"{self.name}: ip {lines}: {result.stderr.strip()}")
+        found, text, decoder = [], result.stdout.strip(), json.JSONDecoder()
+        while text:
+            value, end = decoder.raw_decode(text)
+            found.append(value)
+            text = text[end:].lstrip()
+        check(len(found) == len(lines), f"{self.name}: ip {lines}: {len(found)} answers")
+        return found
 
     def sysctl(self, path, value=None):
         """Read or write below /proc/sys/net, which shows the reader's namespace."""

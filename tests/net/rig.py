@@ -37,7 +37,7 @@ class Rig:
         self.xenstore_preload = xenstore_preload
         self.extra = {}  # environment of all that the case starts
         self.spaces, self.processes = [], []
-        self.dir = tempfile.mkdtemp(prefix="xenpv-bridge-")
+        self.dir = tempfile.mkdtemp()
         self.runtime, self.network = f"{self.dir}/run", f"{self.dir}/network"
         self.config = f"{self.dir}/bridge.conf"
         self.dom0 = self.space("dom0")
@@ -151,10 +151,11 @@ class Rig:
                 raise Failure(f"not within {limit} s: {what}")
             time.sleep(0.02)
 
-    def await_guarded(self, port):
+    def await_guarded(self, port, limit=10.0):
         """Until the watch has closed a port to dom0."""
         self.await_(lambda: "bpf" in self.dom0.run("tc", "filter", "show", "dev", port,
-                                                   "ingress").stdout, f"a filter on {port}")
+                                                   "ingress").stdout, f"a filter on {port}",
+                    limit)
         self.await_(lambda: self.dom0.sysctl(f"ipv6/conf/{port}/disable_ipv6") == "1",
                     f"{port} without IPv6")
 

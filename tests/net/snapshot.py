@@ -55,7 +55,10 @@ def _sorted(items):
 
 
 def _take(ns, *directories):
-    links = ns.json("-details", "link", "show")
+    links, addresses, neighbours = ns.json_batch(
+        "-details", "link show", "address show", "neighbour show nud permanent")
+    (routes, rules), (routes6, rules6) = (
+        ns.json_batch(family, "route show table all", "rule show") for family in ("-4", "-6"))
     # Only the interfaces that have a qdisc for filters; all in one run of tc.
     qdiscs = ns.run("tc", "qdisc", "show").stdout.splitlines()
     guarded = [line.split(" dev ")[1].split()[0] for line in qdiscs if "clsact" in line]
@@ -63,12 +66,12 @@ def _take(ns, *directories):
     filters = ns.run("tc", "-batch", "-", input="\n".join(shows) + "\n").stdout if shows else ""
     return {
         "links": _strip(links),
-        "addresses": _strip(ns.json("address", "show")),
-        "routes": _sorted(_strip(ns.json("-4", "route", "show", "table", "all"))),
-        "routes6": _sorted(_strip(ns.json("-6", "route", "show", "table", "all"))),
-        "rules": ns.json("-4", "rule", "show"),
-        "rules6": ns.json("-6", "rule", "show"),
-        "neighbours": _sorted(_strip(ns.json("neighbour", "show", "nud", "permanent"))),
+        "addresses": _strip(addresses),
+        "routes": _sorted(_strip(routes)),
+        "routes6": _sorted(_strip(routes6)),
+        "rules": rules,
+        "rules6": rules6,
+        "neighbours": _sorted(_strip(neighbours)),
         "qdiscs": qdiscs,
         "filters": filters,
         "settings": _settings(ns),
