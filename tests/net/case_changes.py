@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Changes as a whole: refused, made, or undone, and dom0 is what it was."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -374,5 +375,35 @@ def at_once(rig):
     snapshot.expect_same(before, rig.dom0, [], "after all")
 
 
+def beside_watch(rig):
+    """Commands while the watch runs: neither gets in the other's way. Nor does the watch close
+    an interface because of an event that is no longer true when it comes to it."""
+    rig.nic("eth1")
+    watch = rig.watch()
+    before = snapshot.take(rig.dom0)
+    for turn in range(10):
+        if turn >= 8:
+            watch.send_signal(signal.SIGSTOP)
+        rig.bridge("create", "gextbr1", "--netdev", "eth1")
+        rig.bridge("delete", "gextbr1")
+        watch.send_signal(signal.SIGCONT)
+    # Events come in their order: when it has seen this one, it has seen all.
+    rig.bridge("create", "gintbr3")
+    rig.guest(1, 0, "gintbr3")
+    rig.await_guarded("vif1.0")
+    rig.bridge("delete", "gintbr3", "--force")
+    rig.dom0.ip("link del vif1.0")
+    snapshot.expect_same(before, rig.dom0, [], "after all")
+    # A command that never ends keeps no port open.
+    with open(f"{rig.runtime}/bridge.lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rig.dom0.ip("link add gintbr4 type bridge")
+        rig.guest(2, 0, "gintbr4")
+        rig.await_guarded("vif2.0", limit=30)
+    rig.stop(watch)
+    check("not waiting any longer" in rig.watch_logged(), rig.watch_logged())
+
+
 CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
-         rollback_gextbr, rollback_intbr, rollback_gintbr, broken, terminated, at_once]
+         rollback_gextbr, rollback_intbr, rollback_gintbr, broken, terminated, at_once,
+         beside_watch]

@@ -185,6 +185,30 @@ int links_load(struct rtnl *rt, struct links *links)
 	return r;
 }
 
+static int take_link(const struct nlmsghdr *nlh, void *userdata)
+{
+	return link_parse(nlh, userdata);
+}
+
+int link_load(struct rtnl *rt, int index, struct link *ret)
+{
+	struct link link = { 0 };
+	struct ifinfomsg *ifi;
+	struct rtnl_msg msg;
+	int r;
+
+	ifi = rtnl_msg_init(&msg, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	mnl_attr_put_u32(&msg.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = rtnl_get(rt, &msg, take_link, &link);
+	if (r < 0)
+		return r;
+	if (link.index != index)
+		return -ENODEV;
+	*ret = link;
+	return 0;
+}
+
 const struct link *link_by_name(const struct links *links, const char *name)
 {
 	for (size_t i = 0; i < links->n; i++)

@@ -45,6 +45,9 @@ void links_clear(struct links *links);
 /* links_load - list all; what @links held before is dropped */
 int links_load(struct rtnl *rt, struct links *links);
 
+/* link_load - one of them by its index, or -ENODEV */
+int link_load(struct rtnl *rt, int index, struct link *ret);
+
 /* One RTM_NEWLINK or RTM_DELLINK; -EBADMSG if it is no such message. */
 int link_parse(const struct nlmsghdr *nlh, struct link *ret);
 

@@ -188,12 +188,12 @@ static int dump_one(const struct nlmsghdr *nlh, void *userdata)
 	return dump->error < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
-int rtnl_dump(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata)
+static int ask(struct rtnl *rt, struct rtnl_msg *msg, uint16_t flags, rtnl_fn fn, void *userdata)
 {
 	struct dump dump = { .fn = fn, .userdata = userdata };
 	int r;
 
-	msg->header.nlmsg_flags |= NLM_F_DUMP;
+	msg->header.nlmsg_flags |= flags;
 	r = send_message(rt, &msg->header);
 	if (r < 0)
 		return r;
@@ -213,6 +213,17 @@ int rtnl_dump(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata)
 		if (r == MNL_CB_STOP)
 			return 0;
 	}
+}
+
+int rtnl_dump(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata)
+{
+	return ask(rt, msg, NLM_F_DUMP, fn, userdata);
+}
+
+int rtnl_get(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata)
+{
+	/* The acknowledgement is what ends the answer. */
+	return ask(rt, msg, NLM_F_ACK, fn, userdata);
 }
 
 int rtnl_receive(struct rtnl *rt, rtnl_fn fn, void *userdata)

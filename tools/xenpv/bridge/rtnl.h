@@ -56,6 +56,9 @@ const char *rtnl_explanation(const struct rtnl *rt);
 typedef int (*rtnl_fn)(const struct nlmsghdr *nlh, void *userdata);
 int rtnl_dump(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata);
 
+/* rtnl_get - ask for one object: as rtnl_dump(), or the kernel's error, as -ENODEV */
+int rtnl_get(struct rtnl *rt, struct rtnl_msg *msg, rtnl_fn fn, void *userdata);
+
 /* How often a dump is begun again. */
 #define RTNL_DUMP_TRIES 20
 

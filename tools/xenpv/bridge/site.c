@@ -17,11 +17,16 @@
 /* Between two looks at the lock, in milliseconds. flock(2) has no limit of its own. */
 #define LOCK_INTERVAL 50
 
-static int lock(struct site *site, struct problem *p)
+static void lock_path(const struct site *site, char ret[PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, "%s/bridge.lock", site->runtime);
+}
+
+int site_open_lock(struct site *site, struct problem *p)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/bridge.lock", site->runtime);
+	lock_path(site, path);
 	if (mkdir(site->runtime, 0755) < 0 && errno != EEXIST)
 		return problem_set(p, EXIT_FAILED, -errno,
 				   "cannot make %s: %m; run as root, or use --runtime-dir",
@@ -30,9 +35,30 @@ static int lock(struct site *site, struct problem *p)
 	if (site->lock < 0)
 		return problem_set(p, EXIT_FAILED, -errno,
 				   "cannot open %s: %m; run as root, or use --runtime-dir", path);
-	for (int waited = 0; flock(site->lock, LOCK_EX | LOCK_NB) < 0; waited += LOCK_INTERVAL) {
-		if (errno != EWOULDBLOCK)
-			return problem_set(p, EXIT_FAILED, -errno, "cannot lock %s: %m", path);
+	return 0;
+}
+
+int site_try_lock(struct site *site)
+{
+	return flock(site->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+void site_unlock(struct site *site)
+{
+	(void)flock(site->lock, LOCK_UN);
+}
+
+static int lock(struct site *site, struct problem *p)
+{
+	char path[PATH_MAX];
+	int r = site_open_lock(site, p);
+
+	if (r < 0)
+		return r;
+	lock_path(site, path);
+	for (int waited = 0; (r = site_try_lock(site)) < 0; waited += LOCK_INTERVAL) {
+		if (r != -EWOULDBLOCK)
+			return problem_set(p, EXIT_FAILED, r, "cannot lock %s: %m", path);
 		if (waited >= SITE_LOCK_S * 1000)
 			return problem_set(
 				p, EXIT_FAILED, -EBUSY,

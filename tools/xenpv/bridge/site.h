@@ -46,6 +46,15 @@ struct site {
 int site_open(struct site *site, bool change, struct problem *p);
 void site_close(struct site *site);
 
+/*
+ * For who changes something now and then: the lock without the waiting. Not with @change.
+ *
+ * site_try_lock() returns -EWOULDBLOCK while another process changes bridges.
+ */
+int site_open_lock(struct site *site, struct problem *p);
+int site_try_lock(struct site *site);
+void site_unlock(struct site *site);
+
 /* The bridge of this name and its record; refuses other interfaces. */
 int site_bridge(const struct site *site, const char *name, const struct link **ret,
 		struct record *ret_record, struct problem *p);

@@ -3,9 +3,8 @@
  * xenpv bridge watch: what has to happen when interfaces change.
  *
  * It sleeps until the kernel tells of a change of an interface, and then
- *  - closes bridges of the four shapes to dom0's network stack, and ports of those
- *    that are apart from dom0, see guard.h, and disables IPv6 on all their ports:
- *    guests' ports come and go, and bridges that networkd made at boot lack the filters;
+ *  - closes bridges of the four shapes and their ports to dom0's network stack, see
+ *    watch-guard.h;
  *  - announces the guests when a bond changes to another port, or a NIC's link comes back.
  */
 #include <errno.h>
@@ -21,10 +20,9 @@
 #include "xenpv/bridge/announce.h"
 #include "xenpv/bridge/bridge.h"
 #include "xenpv/bridge/domains.h"
-#include "xenpv/bridge/guard.h"
 #include "xenpv/bridge/shape.h"
 #include "xenpv/bridge/site.h"
-#include "xenpv/bridge/sysctl.h"
+#include "xenpv/bridge/watch-guard.h"
 
 /* A frame may be lost while ports change: announced again after these, in microseconds. */
 static const uint64_t rounds[] = { 0, 200000, 1000000 };
@@ -42,6 +40,7 @@ struct watch {
 	struct site site;
 	struct rtnl *events;
 	sd_event *event;
+	struct guards *guards;
 	struct way **way;
 	size_t n;
 };
@@ -50,59 +49,6 @@ static void way_free(struct way *way)
 {
 	sd_event_source_unref(way->timer);
 	free(way);
-}
-
-/* guards */
-
-static void guard(struct watch *w, const struct link *link, enum guard kind)
-{
-	int r = guard_qdisc(w->site.rt, link->index);
-
-	if (r >= 0 || r == -EEXIST)
-		r = guard_filter(w->site.rt, link->index, kind);
-	if (r >= 0)
-		log_info("%s: closed to dom0", link->name);
-	else if (r != -EEXIST && r != -ENODEV)
-		log_error(r,
-			  "%s: cannot be closed to dom0: %m; does the kernel have sch_ingress and "
-			  "cls_bpf?",
-			  link->name);
-}
-
-/*
- * dom0 speaks on a bridge through its own interface alone. A bridge or a port that others
- * made comes with IPv6, and would look for routers and neighbours with an address of its own.
- */
-static void silence(const struct link *port)
-{
-	char value[SYSCTL_VALUE];
-	int r = sysctl_read("ipv6", port->name, "disable_ipv6", value);
-
-	if (r >= 0 && strcmp(value, "1") != 0)
-		r = sysctl_write("ipv6", port->name, "disable_ipv6", "1");
-	if (r < 0 && r != -ENOENT)
-		log_error(r, "%s: IPv6 cannot be disabled: %m", port->name);
-}
-
-/* Called when an interface is new or has another master. */
-static void guard_link(struct watch *w, const struct link *link)
-{
-	const struct link *master = link_by_index(&w->site.links, link->master);
-	enum shape shape;
-	uint32_t number;
-
-	if (link_is_bridge(link) && shape_parse(link->name, &number) != SHAPE_NONE) {
-		silence(link);
-		guard(w, link, GUARD_BRIDGE);
-	}
-	if (!master || !link_is_bridge(master))
-		return;
-	shape = shape_parse(master->name, &number);
-	if (shape == SHAPE_NONE)
-		return;
-	silence(link);
-	if (!shape_dom0(shape))
-		guard(w, link, GUARD_PORT);
 }
 
 /* announcements */
@@ -283,11 +229,13 @@ static void forget_way(struct watch *w, int index)
 
 /* events */
 
-static void changed(struct watch *w, const struct link *link, const struct link *old)
+static int changed(struct watch *w, const struct link *link, const struct link *old)
 {
-	if (!old || old->master != link->master || strcmp(old->name, link->name) != 0)
-		guard_link(w, link);
+	bool other = !old || old->master != link->master || strcmp(old->name, link->name) != 0;
+
 	follow_way(w, link);
+	return other && (link->master || link_is_bridge(link)) ? guards_add(w->guards, link->index)
+							       : 0;
 }
 
 static int on_message(const struct nlmsghdr *nlh, void *userdata)
@@ -310,16 +258,14 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata)
 	if (i < links->n) {
 		old = links->item[i];
 		links->item[i] = link;
-		changed(w, &link, &old);
-		return 0;
+		return changed(w, &link, &old);
 	}
 	item = reallocarray(links->item, links->n + 1, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
 	links->item = item;
 	item[links->n++] = link;
-	changed(w, &link, NULL);
-	return 0;
+	return changed(w, &link, NULL);
 }
 
 /* Look at everything: at the start, on SIGHUP, and after events were lost. */
@@ -334,9 +280,9 @@ static int look(struct watch *w)
 	for (size_t i = w->n; i-- > 0;)
 		if (!link_by_index(&w->site.links, w->way[i]->index))
 			forget_way(w, w->way[i]->index);
-	for (size_t i = 0; i < w->site.links.n; i++)
-		changed(w, &w->site.links.item[i], NULL);
-	return 0;
+	for (size_t i = 0; i < w->site.links.n && r >= 0; i++)
+		r = changed(w, &w->site.links.item[i], NULL);
+	return r;
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -383,6 +329,11 @@ static int block_signals(void)
 	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
+static void ready(void)
+{
+	sd_notify(false, "READY=1\nSTATUS=Watching network interfaces");
+}
+
 static int start(struct watch *w)
 {
 	static const unsigned int groups[] = { RTNLGRP_LINK };
@@ -402,6 +353,8 @@ static int start(struct watch *w)
 	if (r >= 0)
 		r = sd_event_add_io(w->event, NULL, rtnl_fd(w->events), EPOLLIN, on_events, w);
 	if (r >= 0)
+		r = guards_new(w->event, &w->site, ready, &w->guards);
+	if (r >= 0)
 		r = sd_event_set_watchdog(w->event, true);
 	return r;
 }
@@ -410,6 +363,8 @@ static int watch(struct watch *w, struct problem *p)
 {
 	int r = site_open(&w->site, false, p);
 
+	if (r >= 0)
+		r = site_open_lock(&w->site, p);
 	if (r < 0)
 		return r;
 	r = start(w);
@@ -417,7 +372,6 @@ static int watch(struct watch *w, struct problem *p)
 		r = look(w);
 	if (r < 0)
 		return problem_set(p, EXIT_FAILED, r, "cannot watch network interfaces: %m");
-	sd_notify(false, "READY=1\nSTATUS=Watching network interfaces");
 	r = sd_event_loop(w->event);
 	sd_notify(false, "STOPPING=1");
 	if (r < 0)
@@ -449,6 +403,7 @@ int cmd_bridge_watch(int argc, char **argv, bool json)
 		way_free(w.way[i]);
 	free(w.way);
 	rtnl_close(w.events);
+	guards_free(w.guards);
 	sd_event_unref(w.event);
 	site_close(&w.site);
 	return r < 0 ? p.status : EXIT_DONE;
