@@ -190,6 +190,11 @@ def refusals(rig):
     snapshot.expect_same(before, rig.dom0, [rig.network], "after refusals")
 
     rig.dom0.ip("route del 10.7.0.0/16", may_fail=not multipath)
+    if multipath:
+        rig.dom0.ip("route add 10.7.0.0/16 " + " ".join(
+            f"nexthop via 10.0.0.{n}" for n in range(50, 210)))
+        rig.refuse(3, "too many gateways", "create", "xenbr0", "--netdev", "eth0")
+        rig.dom0.ip("route del 10.7.0.0/16")
     rig.bridge("create", "xenbr0", "--netdev", "eth0")
     before = snapshot.take(rig.dom0, rig.network)
     for status, text, words in [
@@ -404,6 +409,21 @@ def beside_watch(rig):
     check("not waiting any longer" in rig.watch_logged(), rig.watch_logged())
 
 
+def renamed(rig):
+    """dom0's interface under another name by now: what is on it goes back to the NIC."""
+    dom0_nic(rig)
+    rig.bridge("create", "xenbr0", "--netdev", "eth0")
+    rig.dom0.ip("link set eth0 down", "link set eth0 name lan0", "link set lan0 up",
+                "address add 10.0.0.3/24 dev lan0")
+    check(rig.show()["xenbr0"]["dom0_interface"]["interface"] == "lan0", "show")
+    rig.bridge("delete", "xenbr0")
+    links = rig.dom0.links()
+    check("lan0" not in links and "peth0" not in links, f"links: {sorted(links)}")
+    there = str(rig.dom0.json("address", "show", "dev", "eth0"))
+    check("10.0.0.1" in there and "10.0.0.3" in there, f"on eth0: {there}")
+    check(reaches(rig.dom0, "eth0", "10.0.0.2"), "dom0 does not reach the outside")
+
+
 CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
          rollback_gextbr, rollback_intbr, rollback_gintbr, broken, terminated, at_once,
-         beside_watch]
+         beside_watch, renamed]

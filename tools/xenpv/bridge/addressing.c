@@ -11,7 +11,10 @@
 
 #include "lib/cleanup.h"
 
-/* The kernel sends no larger message of these kinds; a file may claim anything. */
+/*
+ * Of one address, neighbour or route, so that the request that makes it again fits into
+ * struct rtnl_msg. Only a route with a hundred gateways is larger.
+ */
 #define MESSAGE_MAX 2048
 
 /* A gateway is reached over a route that has to be there first; that route may have one, too. */
@@ -34,6 +37,8 @@ static int keep(struct addressing *a, const struct nlmsghdr *nlh)
 {
 	struct nlmsghdr **item, *copy;
 
+	if (nlh->nlmsg_len > MESSAGE_MAX)
+		return -EMSGSIZE;
 	item = reallocarray(a->item, a->n + 1, sizeof(struct nlmsghdr *));
 	if (!item)
 		return -ENOMEM;
@@ -142,6 +147,7 @@ static int load_route(const struct nlmsghdr *nlh, void *userdata)
 	const struct nlattr *multipath;
 	int all = 1, ours = 0;
 	char destination[64];
+	int r;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) ||
 	    (rtm->rtm_flags & RTM_F_CLONED) ||
@@ -165,7 +171,13 @@ static int load_route(const struct nlmsghdr *nlh, void *userdata)
 				   "%s: the route to %s uses a nexthop object, which would go with "
 				   "the interface; replace it by a plain route first",
 				   load->name, destination);
-	return keep(load->into, nlh);
+	r = keep(load->into, nlh);
+	if (r == -EMSGSIZE)
+		return problem_set(load->problem, EXIT_REFUSED, r,
+				   "%s: the route to %s has too many gateways to be moved; "
+				   "replace it by one with fewer first",
+				   load->name, destination);
+	return r;
 }
 
 int addressing_load(struct rtnl *rt, int index, const char *name, struct addressing *ret,

@@ -26,8 +26,8 @@ void addressing_clear(struct addressing *a);
  * addressing_load - take what interface @index has
  * @name: its name, for messages
  *
- * Refuses (-EOPNOTSUPP) what cannot be moved: routes over several interfaces or
- * over nexthop objects.
+ * Refuses (-EOPNOTSUPP, -EMSGSIZE) what cannot be moved: routes over several interfaces,
+ * over nexthop objects, or with more gateways than a request has room for.
  */
 int addressing_load(struct rtnl *rt, int index, const char *name, struct addressing *ret,
 		    struct problem *p);

@@ -33,7 +33,7 @@ static int demolish_xenbr(const struct site *site, struct demolition *d, struct 
 {
 	const struct record *record = &d->record;
 	const struct link *port = link_by_name(&site->links, record->port);
-	const struct link *dom0 = link_by_name(&site->links, record->dom0);
+	const struct link *dom0 = record_dom0(&site->links, d->number);
 	bool up = dom0 && (dom0->flags & IFF_UP);
 	char away[IFNAMSIZ];
 	uint8_t mode = port ? port->addr_gen_mode : 0;

@@ -118,13 +118,22 @@ int record_decode(const char *alias, struct record *ret)
 	return 0;
 }
 
+const struct link *record_dom0(const struct links *links, uint32_t number)
+{
+	const struct link *port;
+	char name[IFNAMSIZ];
+
+	port_of_dom0(number, name);
+	port = link_by_name(links, name);
+	return port && port->lower_is_local ? link_by_index(links, port->lower) : NULL;
+}
+
 bool record_of(const struct links *links, const struct link *bridge, struct record *ret)
 {
-	const struct link *dom0_port, *dom0 = NULL;
+	const struct link *dom0;
 	struct record record = { 0 };
 	enum shape shape;
 	uint32_t number, domid, handle;
-	char name[IFNAMSIZ];
 
 	if (record_decode(bridge->alias, ret) == 0)
 		return true;
@@ -133,10 +142,7 @@ bool record_of(const struct links *links, const struct link *bridge, struct reco
 		*ret = record;
 		return false;
 	}
-	port_of_dom0(number, name);
-	dom0_port = link_by_name(links, name);
-	if (shape_dom0(shape) && dom0_port && dom0_port->lower_is_local)
-		dom0 = link_by_index(links, dom0_port->lower);
+	dom0 = shape_dom0(shape) ? record_dom0(links, number) : NULL;
 	if (dom0)
 		strcpy(record.dom0, dom0->name);
 	for (size_t i = 0; i < links->n && shape_outside(shape); i++) {

@@ -44,5 +44,8 @@ int record_decode(const char *alias, struct record *ret);
  */
 bool record_of(const struct links *links, const struct link *bridge, struct record *ret);
 
+/* dom0's interface on bridge @number, whatever its name is by now: the peer of its port. */
+const struct link *record_dom0(const struct links *links, uint32_t number);
+
 /* Is this port the bridge's own, not a guest's? */
 bool record_owns_port(const struct record *record, uint32_t number, const char *port);

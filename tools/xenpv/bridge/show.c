@@ -90,8 +90,8 @@ static struct json_object *bridge_json(const struct site *site, const struct dom
 	json_object_object_add(o, "persistent",
 			       json_object_new_boolean(persist_exists(site, bridge->name)));
 	json_object_object_add(o, "uplink", uplink_json(site, &record));
-	dom0_link = link_by_name(&site->links, record.dom0);
-	if (shape_dom0(shape) && dom0_link) {
+	dom0_link = shape_dom0(shape) ? record_dom0(&site->links, number) : NULL;
+	if (dom0_link) {
 		dom0 = json_object_new_object();
 		add_text(dom0, "interface", dom0_link->name);
 		add_mac(dom0, "mac", &dom0_link->mac);

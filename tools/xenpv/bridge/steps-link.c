@@ -316,6 +316,9 @@ static int apply_rename(struct step *step, struct rtnl *rt)
 
 static int undo_rename(struct step *step, struct rtnl *rt)
 {
+	/* the answer was lost, and it had not been done */
+	if (step_index(step->other) < 0 && step_index(step->dev) > 0)
+		return 0;
 	return set_name(step->other, step->dev, rt);
 }
 

@@ -70,6 +70,12 @@ static int check_any(const struct links *links, const struct link *link, const c
 	const char *forbidden;
 	uint32_t domid, handle;
 
+	/* Aliases and files for networkd have names among other words. */
+	if (!link_name_ok(link->name))
+		return problem_set(p, EXIT_REFUSED, -EINVAL,
+				   "%s: the name %s has characters with a meaning of their own; "
+				   "rename the interface",
+				   bridge, link->name);
 	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK))
 		return problem_set(p, EXIT_REFUSED, -EINVAL,
 				   "%s: %s is no Ethernet interface; name a NIC, a bond or a VLAN",
