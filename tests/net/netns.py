@@ -2,6 +2,7 @@
 """Network namespaces, as long as somebody holds them: no name, no mount, nothing to clean up."""
 
 import ctypes
+import errno
 import glob
 import json
 import os
@@ -43,18 +44,23 @@ def _setns(fd):
 def contained(function):
     """Run @function in a child and return its exit status. All that the child starts ends with
     it, and the child with this process, however that ends: it is the first process of a PID
-    namespace. What it makes in temporary directories is removed, also by the next run."""
+    namespace, where the kernel has them. What it makes in temporary directories is removed,
+    also by the next run."""
     for path in glob.glob(f"{tempfile.gettempdir()}/{SCRATCH}.*.*"):
         if not os.path.exists(f"/proc/{path.split('.')[-2]}"):
             shutil.rmtree(path, ignore_errors=True)
     scratch = tempfile.mkdtemp(prefix=f"{SCRATCH}.{os.getpid()}.")
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
-    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    contain = libc.unshare(CLONE_NEWPID | CLONE_NEWNS) == 0
+    if not contain and ctypes.get_errno() != errno.EINVAL:
+        raise OSError(ctypes.get_errno(), "unshare")
+    if contain:
+        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     child = os.fork()
     if child == 0:
         _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _call("mount", b"proc", b"/proc", b"proc", 0, None)
+        if contain:
+            _call("mount", b"proc", b"/proc", b"proc", 0, None)
         for number in signals:
             signal.signal(number, lambda n, _: sys.exit(128 + n))
         tempfile.tempdir = scratch
@@ -116,9 +122,9 @@ class Namespace:
             raise Failure(f"{self.name}: {program} {words}: {result.stderr.strip()}")
         return json.loads(result.stdout or "[]")
 
-    def json_batch(self, option, *lines):
+    def json_batch(self, *lines, options=()):
         """The same for several commands in one run of ip(8); a list of what each printed."""
-        result = self.run("ip", "-json", option, "-batch", "-", input="\n".join(lines) + "\n")
+        result = self.run("ip", "-json", *options, "-batch", "-", input="\n".join(lines) + "\n")
         if result.returncode:
             raise Failure(f"{self.name}: ip {lines}: {result.stderr.strip()}")
         found, text, decoder = [], result.stdout.strip(), json.JSONDecoder()

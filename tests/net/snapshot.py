@@ -55,10 +55,11 @@ def _sorted(items):
 
 
 def _take(ns, *directories):
-    links, addresses, neighbours = ns.json_batch(
-        "-details", "link show", "address show", "neighbour show nud permanent")
+    links = ns.json("-details", "link", "show")
+    addresses, neighbours = ns.json_batch("address show", "neighbour show nud permanent")
     (routes, rules), (routes6, rules6) = (
-        ns.json_batch(family, "route show table all", "rule show") for family in ("-4", "-6"))
+        ns.json_batch("route show table all", "rule show", options=[family])
+        for family in ("-4", "-6"))
     # Only the interfaces that have a qdisc for filters; all in one run of tc.
     qdiscs = ns.run("tc", "qdisc", "show").stdout.splitlines()
     guarded = [line.split(" dev ")[1].split()[0] for line in qdiscs if "clsact" in line]
