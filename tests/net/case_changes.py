@@ -11,6 +11,7 @@ import snapshot
 from case_shapes import LODEV_MAC, dom0_nic
 from netns import Failure, check, have_link_type
 from packets import reaches
+from rig import NO_LEAK_CHECK
 
 INTBR = ["intbr2", "--lodev", "eth2", "--mac", LODEV_MAC, "--ip", "192.168.1.10/24",
          "--ip", "fd00:2::1/64"]
@@ -252,12 +253,13 @@ def faults(rig, what, prepare, *words):
     prepare()
     begin = time.monotonic()
     before = snapshot.take(rig.dom0, *directories)
-    for kind in ("FAIL", "LOSE"):
+    # What is left after a lost answer is what is left after a refusal.
+    for kind, extra in (("FAIL", {}), ("LOSE", NO_LEAK_CHECK)):
         # the deletion of interfaces, which is last, is what nobody can undo
         last = counted if kind == "FAIL" or words[0] == "create" else counted - 1
         for n in range(1, last + 1):
             rig.bridge(*words, status=None, program=rig.fault_program,
-                       env=rig.environment(**{f"XENPV_TEST_{kind}": str(n)}))
+                       env=rig.environment(**{f"XENPV_TEST_{kind}": str(n)}, **extra))
             if rig.status != 1 or "everything is as before" not in rig.stderr:
                 raise Failure(f"{what}: {kind} {n} of {counted}: status {rig.status}: "
                               f"{rig.stderr.strip()}")

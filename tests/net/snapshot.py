@@ -114,11 +114,12 @@ def differences(before, after, path=""):
 
 def expect_same(before, ns, directories, what, limit=5.0):
     """IPv6 addresses that the kernel makes come a little later: look again for a while."""
-    end = time.monotonic() + limit
+    end, wait = time.monotonic() + limit, 0.02
     while True:
         found = differences(before, _take(ns, *directories))
         if not found:
             return
         if time.monotonic() > end:
             raise Failure(f"{what}: not as before: " + "; ".join(found[:8]))
-        time.sleep(0.05)  # as above
+        time.sleep(wait)  # as above
+        wait = min(2 * wait, 0.3)
