@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The files that make systemd-networkd and udev build the same bridge at boot.
+ *
+ * They are named 05-xenpv-<bridge>-*, so that they come before the administrator's.
+ * What networkd cannot set, the filters on bridge and ports, is done by
+ * xenpv-bridge-watch.service when the interfaces appear.
+ */
+#pragma once
+
+#include "xenpv/bridge/build.h"
+#include "xenpv/bridge/plan.h"
+
+/*
+ * persist_plan - append the steps that write the files
+ *
+ * After build_plan(), which fills in the record. Refuses what networkd cannot do.
+ */
+int persist_plan(const struct site *site, const struct blueprint *b, struct plan *plan,
+		 struct problem *p);
+
+/* Append the steps that remove whatever there is of a bridge's files. */
+int persist_remove_plan(const struct site *site, const char *bridge, struct plan *plan,
+			struct problem *p);
+
+/* Has the bridge any of these files? */
+bool persist_exists(const struct site *site, const char *bridge);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must be true of all guests' VNIFs together, on this host. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "xenpv/bridge/guests.h"
+#include "xenpv/bridge/mac.h"
+
+/* What is on the host; borrowed. */
+struct host_facts {
+	const char *const *bridges; /* that exist, or will after a boot */
+	size_t n_bridges;
+	struct {
+		const char *name;
+		struct mac mac;
+	} * interfaces; /* of dom0 itself, with their addresses */
+	size_t n_interfaces;
+	struct mac prefix; /* of guests' addresses */
+	size_t prefix_len; /* 0: no rule */
+	const char *prefix_text;
+};
+
+/* rules_check - add what is against the rules to @findings; -ENOMEM */
+int rules_check(const struct guests *guests, const struct host_facts *host,
+		struct findings *findings);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "xenpv/bridge/site.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "xenpv/bridge/shape.h"
+
+/* Between two looks at the lock, in milliseconds. flock(2) has no limit of its own. */
+#define LOCK_INTERVAL 50
+
+static void lock_path(const struct site *site, char ret[PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, "%s/bridge.lock", site->runtime);
+}
+
+int site_open_lock(struct site *site, struct problem *p)
+{
+	char path[PATH_MAX];
+
+	lock_path(site, path);
+	if (mkdir(site->runtime, 0755) < 0 && errno != EEXIST)
+		return problem_set(p, EXIT_FAILED, -errno,
+				   "cannot make %s: %m; run as root, or use --runtime-dir",
+				   site->runtime);
+	site->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (site->lock < 0)
+		return problem_set(p, EXIT_FAILED, -errno,
+				   "cannot open %s: %m; run as root, or use --runtime-dir", path);
+	return 0;
+}
+
+int site_try_lock(struct site *site)
+{
+	return flock(site->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+void site_unlock(struct site *site)
+{
+	(void)flock(site->lock, LOCK_UN);
+}
+
+static int lock(struct site *site, struct problem *p)
+{
+	char path[PATH_MAX];
+	int r = site_open_lock(site, p);
+
+	if (r < 0)
+		return r;
+	lock_path(site, path);
+	for (int waited = 0; (r = site_try_lock(site)) < 0; waited += LOCK_INTERVAL) {
+		if (r != -EWOULDBLOCK)
+			return problem_set(p, EXIT_FAILED, r, "cannot lock %s: %m", path);
+		if (waited >= SITE_LOCK_S * 1000)
+			return problem_set(
+				p, EXIT_FAILED, -EBUSY,
+				"%s: another command has been changing bridges for %d s; "
+				"try again when it has ended",
+				path, SITE_LOCK_S);
+		poll(NULL, 0, LOCK_INTERVAL);
+	}
+	return 0;
+}
+
+int site_open(struct site *site, bool change, struct problem *p)
+{
+	int r;
+
+	site->runtime = site->runtime ?: SETTINGS_RUNTIME;
+	site->network = site->network ?: SETTINGS_NETWORK;
+	r = settings_load(site->config, &site->settings, p);
+	if (r < 0)
+		return r;
+	if (change) {
+		r = lock(site, p);
+		if (r < 0)
+			return r;
+	}
+	r = rtnl_open(&site->rt);
+	if (r < 0)
+		return problem_set(p, EXIT_FAILED, r, "cannot open a netlink socket: %m");
+	r = links_load(site->rt, &site->links);
+	if (r < 0)
+		return problem_set(p, EXIT_FAILED, r, "cannot list network interfaces: %m");
+	return 0;
+}
+
+void site_close(struct site *site)
+{
+	links_clear(&site->links);
+	rtnl_close(site->rt);
+	site->rt = NULL;
+	settings_clear(&site->settings);
+	close_fd(&site->lock);
+}
+
+int site_bridge(const struct site *site, const char *name, const struct link **ret,
+		struct record *ret_record, struct problem *p)
+{
+	const struct link *link = link_by_name(&site->links, name);
+	uint32_t number;
+
+	if (shape_parse(name, &number) == SHAPE_NONE)
+		return problem_set(
+			p, EXIT_USAGE, -EINVAL,
+			"%s: is no name of a bridge; these are xenbrN, gextbrN, intbrN and "
+			"gintbrN with N from 0 to %d",
+			name, BRIDGES_MAX - 1);
+	if (!link)
+		return problem_set(p, EXIT_ABSENT, -ENODEV,
+				   "%s: there is no such bridge; see \"xenpv bridge show\"", name);
+	if (!link_is_bridge(link))
+		return problem_set(p, EXIT_REFUSED, -EINVAL,
+				   "%s: is an interface, but no bridge; rename it", name);
+	record_of(&site->links, link, ret_record);
+	*ret = link;
+	return 0;
+}
+
+void site_addresses_path(const struct site *site, const char *bridge, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s/bridges/%s.addresses", site->runtime, bridge);
+}

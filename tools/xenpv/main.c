@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* xenpv: see, check and steer the host's side of paravirtual guests. */
+#include "xenpv/command.h"
+
+static const struct command commands[] = {
+	{ "bridge", "virtual bridges: create, delete, show, check", cmd_bridge },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return run_command("xenpv", commands, argc, argv, false);
+}
