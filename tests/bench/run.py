@@ -64,7 +64,7 @@ def warm_up(lab, backend, problems):
     """The emulator translates code when it first runs: nobody's figures are to pay for that."""
     for frontend in disk.FRONTENDS:
         try:
-            with_env(lab, frontend, backend, lambda e: disk.measure_guest(e, 0.5, 100))
+            with_env(lab, frontend, backend, lambda e: disk.measure_guest(e, 1, 100))
         except Exception as error:
             problems.append(f"warm-up of {frontend} on {backend}: {error}")
     say(f"{backend} is warm")
