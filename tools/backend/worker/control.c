@@ -84,7 +84,7 @@ int control_hello(struct control *c, uint32_t *ret_seq)
 	if (r < 0)
 		return r;
 	if (msg.type != WORKER_HELLO || msg.hello.version != WORKER_PROTO_VERSION) {
-		control_reply(c, msg.seq, 0, -EPROTO, "expected HELLO of protocol version 1");
+		control_reply(c, msg.seq, 0, -EPROTO, "expected HELLO of this protocol version");
 		return -EPROTO;
 	}
 	c->env.hello = msg.hello;

@@ -20,21 +20,26 @@
 
 #include "storage/storage.h"
 
-#define WORKER_PROTO_VERSION  1
+#define WORKER_PROTO_VERSION  2
 #define WORKER_CONTROL_FD     3
 #define WORKER_MAX_RINGS      32
 #define WORKER_MAX_RING_PAGES 16
 #define WORKER_ERROR_SIZE     256
+#define WORKER_MAX_VIF_QUEUES 8
 
 enum worker_msg_type {
 	/* broker -> worker */
 	WORKER_HELLO,   /* first message; fds: none */
 	WORKER_ATTACH,  /* a disk; fds: image, then one journal file */
 	WORKER_CONNECT, /* rings of an attached disk; fds: one event channel descriptor per ring */
-	WORKER_DISCONNECT, /* drain, unmap, unbind; the disk stays attached */
-	WORKER_DETACH,     /* after DISCONNECT: close image and journal */
-	WORKER_RESIZE,     /* new size of an attached disk */
-	WORKER_STATS,      /* counters of a disk */
+	WORKER_DISCONNECT,  /* drain, unmap, unbind; the disk stays attached */
+	WORKER_DETACH,      /* after DISCONNECT: close image and journal */
+	WORKER_RESIZE,      /* new size of an attached disk */
+	WORKER_STATS,       /* counters of a device */
+	WORKER_ATTACH_VIF,  /* an interface; fds: state file, then one descriptor per tap queue */
+	WORKER_CONNECT_VIF, /* its rings; fds: an event channel descriptor per queue, and one for
+			       the control ring if there is one */
+	WORKER_HEADROOM,    /* of a connected interface: the frontend wants another xdp-headroom */
 	/* worker -> broker */
 	WORKER_REPLY,      /* answer to any of the above */
 	WORKER_RING_ERROR, /* a ring was stopped: the frontend broke the protocol */
@@ -71,6 +76,51 @@ struct worker_connect {
 	uint32_t ring_ref[WORKER_MAX_RINGS][WORKER_MAX_RING_PAGES];
 };
 
+/* Which numbering `devid` belongs to: handles of interfaces and disks overlap. */
+enum worker_class {
+	WORKER_VBD,
+	WORKER_VIF,
+	_WORKER_CLASS_MAX,
+};
+
+struct worker_attach_vif {
+	uint8_t mac[6];        /* of the frontend */
+	uint8_t multicast;     /* multicast control is offered */
+	uint8_t static_grants; /* mappings through the control ring are offered */
+	uint32_t queues;       /* tap queues that ride along, 1..WORKER_MAX_VIF_QUEUES */
+	uint32_t poll_us;      /* longest busy poll after the last packet, 0: never poll */
+	uint64_t rate_bytes;   /* what the frontend may send per rate_us; 0: no limit */
+	uint32_t rate_us;      /* microseconds, 1..10000000; unused without a limit */
+};
+
+/* What the frontend announced, WORKER_VIF_* bits of worker_connect_vif.features. */
+#define WORKER_VIF_SG        (1u << 0) /* feature-sg */
+#define WORKER_VIF_GSO_TCPV4 (1u << 1) /* feature-gso-tcpv4 */
+#define WORKER_VIF_GSO_TCPV6 (1u << 2) /* feature-gso-tcpv6 */
+#define WORKER_VIF_CSUM_V4   (1u << 3) /* feature-no-csum-offload is absent or 0 */
+#define WORKER_VIF_CSUM_V6   (1u << 4) /* feature-ipv6-csum-offload */
+#define WORKER_VIF_RX_NOTIFY (1u << 5) /* feature-rx-notify */
+#define WORKER_VIF_MULTICAST (1u << 6) /* request-multicast-control */
+
+struct worker_vif_queue {
+	uint32_t tx_ref, rx_ref;
+	uint32_t tx_evtchn, rx_evtchn; /* the same number without split event channels */
+};
+
+struct worker_connect_vif {
+	uint32_t queues; /* 1..the number attached */
+	uint32_t features;
+	uint8_t reattach;      /* the frontend was connected before us */
+	uint8_t has_control;   /* there is a control ring */
+	uint16_t xdp_headroom; /* bytes wanted before each received packet, 0..4095 */
+	uint32_t control_ref, control_evtchn;
+	struct worker_vif_queue queue[WORKER_MAX_VIF_QUEUES];
+};
+
+struct worker_headroom {
+	uint16_t bytes; /* before each received packet, 0..4095 */
+};
+
 struct worker_resize {
 	uint64_t size; /* bytes */
 };
@@ -91,10 +141,26 @@ struct worker_stats {
 	uint64_t replayed; /* requests taken up from a journal */
 };
 
+/* Counters of one interface, summed over its queues since it was attached. tx: from the guest. */
+struct worker_vif_stats {
+	uint64_t tx_packets, tx_bytes, tx_dropped, tx_errors;
+	uint64_t rx_packets, rx_bytes, rx_dropped, rx_stalled;
+	uint64_t events_received;
+	uint64_t events_sent;
+	uint64_t polls;         /* passes that found work without an event */
+	uint64_t grant_copies;  /* batched copy calls */
+	uint64_t static_hits;   /* slots served through a static grant mapping */
+	uint64_t static_grants; /* mappings at present */
+	uint64_t rate_delays;   /* times the limit held a queue */
+};
+
 struct worker_reply {
 	int32_t error;                /* 0 or a negative errno */
 	char text[WORKER_ERROR_SIZE]; /* one line when error is set */
-	struct worker_stats stats;    /* for WORKER_STATS */
+	union {
+		struct worker_stats stats;         /* for WORKER_STATS of a disk */
+		struct worker_vif_stats vif_stats; /* for WORKER_STATS of an interface */
+	};
 };
 
 struct worker_ring_error {
@@ -106,12 +172,16 @@ struct worker_ring_error {
 struct worker_msg {
 	uint32_t type; /* enum worker_msg_type */
 	uint32_t seq;
+	uint32_t class; /* enum worker_class; unused for HELLO */
 	uint32_t devid; /* unused for HELLO */
 	union {
 		struct worker_hello hello;
 		struct worker_attach attach;
 		struct worker_connect connect;
 		struct worker_resize resize;
+		struct worker_attach_vif attach_vif;
+		struct worker_connect_vif connect_vif;
+		struct worker_headroom headroom;
 		struct worker_reply reply;
 		struct worker_ring_error ring_error;
 	};
