@@ -9,10 +9,12 @@ import re
 
 from lab.host import Image
 
-from . import xentrace
-from .stats import ratio, summary
+from . import costs
 
-FRONTENDS = ("xen-vbd", "xen-blkfront")
+NAME = "disk"
+OURS, STOCK = "xen-vbd", "xen-blkfront"
+FRONTENDS = (OURS, STOCK)
+PER = "I/O"
 BACKENDS = ("xenpv-backendd", "blkback", "qdisk")
 
 # name: (fio's rw, block size, queue depth, the figure that is compared)
@@ -27,7 +29,7 @@ WORKLOADS = {
     "write 1m": ("write", "1m", 4, "mbps"),
 }
 COUNTED = ("randread 4k qd1", "randread 4k qd32", "read 128k")
-TRACE_FILE = "/tmp/bench.trace"
+INTERRUPTS = re.compile(r"\b(blkif|xen-vbd|xenpv|xvd\w*)\b")
 MEMORY_FILE = "/run/xenpv-bench.img"  # tmpfs
 
 
@@ -61,38 +63,14 @@ def parse_fio(text):
     }
 
 
-def disk_interrupts(text):
-    """Interrupts of the vbd frontends in a /proc/interrupts of a guest."""
-    total = 0
-    for line in text.splitlines():
-        if re.search(r"\b(blkif|xen-vbd|xenpv|xvd\w*)\b", line.split("   ")[-1]):
-            total += sum(int(word) for word in line.split(":", 1)[1].split() if word.isdigit())
-    return total
-
-
 def count_costs(env, guest, device, workload, number):
     """Hypercalls, event-channel operations and interrupts per I/O, of guest and host."""
     rw, size, depth, _ = WORKLOADS[workload]
-    before = disk_interrupts(guest.run("cat /proc/interrupts").out)
-    tracer = env.host.run(
-        f"rm -f {TRACE_FILE}; xentrace -D -S 512 -e 0x{xentrace.EVENT_MASK:x} {TRACE_FILE} "
-        "</dev/null >/tmp/xentrace.log 2>&1 & echo $!"
-    ).out.strip()
-    try:
-        done = parse_fio(guest.run(fio_command(device, rw, size, depth, number=number), 300).out)
-    finally:
-        env.host.run(f"kill -INT {tracer}; while kill -0 {tracer} 2>/dev/null; do :; done", 60)
-    after = disk_interrupts(guest.run("cat /proc/interrupts").out)
-    calls = xentrace.count_hypercalls(env.host.read(TRACE_FILE))
-    costs = {"ios": done["ios"], "guest_interrupts": (after - before) / done["ios"]}
-    for side, domid in (("guest", guest.domid), ("host", 0)):
-        counted = calls.get(domid, {})
-        costs[f"{side}_event_channel_ops"] = counted.get("event_channel_op", 0) / done["ios"]
-        costs[f"{side}_grant_table_ops"] = counted.get("grant_table_op", 0) / done["ios"]
-        # iret is how a PV kernel returns to its user space, not part of an I/O's price.
-        others = sum(n for name, n in counted.items() if name != "iret")
-        costs[f"{side}_hypercalls"] = others / done["ios"]
-    return costs
+    command = fio_command(device, rw, size, depth, number=number)
+    done, found = costs.count(
+        env, guest, INTERRUPTS, lambda: parse_fio(guest.run(command, 300).out)
+    )
+    return {"ios": done["ios"], **{key: n / done["ios"] for key, n in found.items()}}
 
 
 def memory_image(env):
@@ -103,16 +81,16 @@ def memory_image(env):
 
 
 def measure_guest(env, seconds, number):
-    """All workloads once in a fresh guest; returns (results, costs)."""
+    """All workloads once in a fresh guest; returns (results, prices)."""
     image = memory_image(env)
     guest = env.guest(disks=[image.disk("xvdb")], vcpus=2, memory=256)
-    results, costs = {}, {}
+    results, prices = {}, {}
     for name, (rw, size, depth, _) in WORKLOADS.items():
         command = fio_command("/dev/xvdb", rw, size, depth, seconds=seconds)
         results[name] = parse_fio(guest.run(command, 120).out)
     for name in COUNTED:
-        costs[name] = count_costs(env, guest, "/dev/xvdb", name, number)
-    return results, costs
+        prices[name] = count_costs(env, guest, "/dev/xvdb", name, number)
+    return results, prices
 
 
 def measure_host(env, seconds):
@@ -125,22 +103,5 @@ def measure_host(env, seconds):
     return results
 
 
-def compare(runs):
-    """From {(backend, frontend): [results, ...]} to rows of summaries and ratios."""
-    rows = []
-    for backend in BACKENDS:
-        for name, (_, _, _, unit) in WORKLOADS.items():
-            series = {
-                frontend: [run[name][unit] for run in runs.get((backend, frontend), [])]
-                for frontend in FRONTENDS
-            }
-            rows.append(
-                {
-                    "backend": backend,
-                    "workload": name,
-                    "unit": unit,
-                    **{frontend: summary(values) for frontend, values in series.items()},
-                    "ratio": ratio(series["xen-vbd"], series["xen-blkfront"]),
-                }
-            )
-    return rows
+def workload_unit(name):
+    return WORKLOADS[name][3]

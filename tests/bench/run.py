@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the lab's part of the benchmark, join the native part, write the reports."""
+"""Run the lab's part of the benchmark, join the native part, write the reports.
+
+Usage: tests/bench/run.py [disk] [net]    (default: both)
+"""
 
 import json
 import os
@@ -14,10 +17,11 @@ sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
-from bench import disk, report  # noqa: E402
-from bench.stats import fmt_ratio, summary  # noqa: E402
+from bench import disk, net, report  # noqa: E402
+from bench.stats import fmt_ratio, ratio, summary  # noqa: E402
 from harness.cases import Case  # noqa: E402
 
+SUITES = {suite.NAME: suite for suite in (disk, net)}
 REPORT = TOP / "build" / "report"
 REPEAT = int(os.environ.get("BENCH_REPEAT", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
@@ -60,48 +64,76 @@ def with_env(lab, frontend, backend, function):
     return result
 
 
-def warm_up(lab, backend, problems):
+def warm_up(lab, suite, backend, problems):
     """The emulator translates code when it first runs: nobody's figures are to pay for that."""
-    for frontend in disk.FRONTENDS:
+    for frontend in suite.FRONTENDS:
         try:
-            with_env(lab, frontend, backend, lambda e: disk.measure_guest(e, 1, 100))
+            with_env(lab, frontend, backend, lambda e: suite.measure_guest(e, 1, 100))
         except Exception as error:
             problems.append(f"warm-up of {frontend} on {backend}: {error}")
     say(f"{backend} is warm")
 
 
-def run_lab():
+def run_suite(lab, suite):
+    """{"host", "runs", "costs", "problems"} of one suite."""
+    runs, costs, problems = {}, {}, []
+    host = with_env(
+        lab, suite.OURS, "xenpv-backendd", lambda e: suite.measure_host(e, SECONDS)
+    )
+    for backend in suite.BACKENDS:
+        warm_up(lab, suite, backend, problems)
+        for turn in range(REPEAT):
+            # Who goes first changes: the machine gets warmer and slower in the course of time.
+            for frontend in suite.FRONTENDS[:: -1 if turn % 2 else 1]:
+                what = f"{frontend} on {backend}, run {turn + 1} of {REPEAT}"
+                try:
+                    results, cost = with_env(
+                        lab, frontend, backend, lambda e: suite.measure_guest(e, SECONDS, IOS)
+                    )
+                except Exception as error:  # one pairing that fails must not hide the others
+                    problems.append(f"{what}: {error}")
+                    say(f"FAILED {problems[-1]}")
+                    continue
+                runs.setdefault((backend, frontend), []).append(results)
+                costs.setdefault((backend, frontend), []).append(cost)
+                say(what)
+    return {"host": host, "runs": runs, "costs": costs, "problems": problems}
+
+
+def run_lab(suites):
+    """{suite: what run_suite() returns}"""
     from lab.bench import Bench
 
     options = SimpleNamespace(keep=False, jobs=1, repeat=1, fail_fast=False, filter=[])
     lab = Bench(options)
-    runs, costs, problems = {}, {}, []
-    pairs = [(b, f) for b in disk.BACKENDS for f in disk.FRONTENDS]
     say("starting the lab")
-    lab.start([make_case(f, b) for b, f in pairs])
+    lab.start([make_case(f, b) for s in suites for b in s.BACKENDS for f in s.FRONTENDS])
     try:
-        host = with_env(lab, "xen-vbd", "xenpv-backendd", lambda e: disk.measure_host(e, SECONDS))
-        say("dom0 measured")
-        for backend in disk.BACKENDS:
-            warm_up(lab, backend, problems)
-            for turn in range(REPEAT):
-                # Who goes first changes: the machine gets warmer and slower in the course of time.
-                for frontend in disk.FRONTENDS[:: -1 if turn % 2 else 1]:
-                    what = f"{frontend} on {backend}, run {turn + 1} of {REPEAT}"
-                    try:
-                        results, cost = with_env(
-                            lab, frontend, backend, lambda e: disk.measure_guest(e, SECONDS, IOS)
-                        )
-                    except Exception as error:  # one pairing that fails must not hide the others
-                        problems.append(f"{what}: {error}")
-                        say(f"FAILED {problems[-1]}")
-                        continue
-                    runs.setdefault((backend, frontend), []).append(results)
-                    costs.setdefault((backend, frontend), []).append(cost)
-                    say(what)
+        return {suite: run_suite(lab, suite) for suite in suites}
     finally:
         lab.stop()
-    return {"host": host, "runs": runs, "costs": costs, "problems": problems}
+
+
+def compare(suite, runs):
+    """From {(backend, frontend): [results, ...]} to rows of summaries and ratios."""
+    rows = []
+    for backend in suite.BACKENDS:
+        for name in suite.WORKLOADS:
+            unit = suite.workload_unit(name)
+            series = {
+                frontend: [run[name][unit] for run in runs.get((backend, frontend), [])]
+                for frontend in suite.FRONTENDS
+            }
+            rows.append(
+                {
+                    "backend": backend,
+                    "workload": name,
+                    "unit": unit,
+                    **{frontend: summary(values) for frontend, values in series.items()},
+                    "ratio": ratio(series[suite.OURS], series[suite.STOCK]),
+                }
+            )
+    return rows
 
 
 def run_native():
@@ -113,11 +145,11 @@ def run_native():
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def cost_rows(costs):
+def cost_rows(suite, costs):
     rows = []
     for (backend, frontend), taken in costs.items():
-        for workload in disk.COUNTED:
-            keys = [key for key in taken[0][workload] if key != "ios"]
+        for workload in suite.COUNTED:
+            keys = [key for key in taken[0][workload] if key not in ("ios", "packets")]
             rows.append(
                 {
                     "backend": backend,
@@ -133,20 +165,21 @@ def number(value):
     return "-" if value is None else f"{value['median']:.4g}"
 
 
-def text_tables(rows, costs):
-    head = ("backend", "workload", "unit", "xen-vbd", "xen-blkfront", "ratio (spread)")
+def text_tables(suite, rows, costs):
+    head = ("backend", "workload", "unit", suite.OURS, suite.STOCK, "ratio (spread)")
     table = [
         (
             r["backend"],
             r["workload"],
             r["unit"],
-            number(r["xen-vbd"]),
-            number(r["xen-blkfront"]),
+            number(r[suite.OURS]),
+            number(r[suite.STOCK]),
             fmt_ratio(r["ratio"]),
         )
         for r in rows
     ]
-    per_io = ("guest_hypercalls", "guest_event_channel_ops", "guest_interrupts")
+    per_io = ("guest_hypercalls", "guest_event_channel_ops", "guest_grant_table_ops")
+    per_io += ("guest_interrupts",)
     per_io += ("host_hypercalls", "host_event_channel_ops", "host_grant_table_ops")
     cost_head = ("backend", "frontend", "workload", *(k.replace("_", " ") for k in per_io))
     cost_table = [
@@ -162,50 +195,56 @@ def print_table(head, rows):
         print("  " + "  ".join(str(c).ljust(w) for c, w in zip(row, widths)).rstrip())
 
 
+def sections_of(suite, rows, costs):
+    """The suite's part of the page, and its two tables as (head, rows)."""
+    tables = text_tables(suite, rows, costs)
+    sections = [(f"{suite.OURS} and {suite.STOCK}", report.table(*tables[0]))]
+    for backend in suite.BACKENDS:
+        for unit in dict.fromkeys(map(suite.workload_unit, suite.WORKLOADS)):
+            groups = [
+                (r["workload"], {f: r[f] for f in suite.FRONTENDS})
+                for r in rows
+                if r["backend"] == backend and r["unit"] == unit
+            ]
+            sections.append((f"{backend}, {unit}", report.bars(groups, suite.FRONTENDS, unit)))
+    sections.append((f"What one {suite.PER} costs", report.table(*tables[1])))
+    return sections, tables
+
+
 def main():
+    suites = [SUITES[name] for name in sys.argv[1:] or SUITES]
     REPORT.mkdir(parents=True, exist_ok=True)
-    native = run_native()
-    lab = run_lab()
-    rows = disk.compare(lab["runs"])
-    costs = cost_rows(lab["costs"])
+    native = run_native() if disk in suites else None
     result = {
         "method": "tests/bench/README.md",
         "repeat": REPEAT,
         "seconds_per_workload": SECONDS,
-        "dom0": lab["host"],
-        "disk": rows,
-        "cost_per_io": costs,
         "native": native,
-        "problems": lab["problems"] + ([] if native else ["the native benchmark failed"]),
-        "elapsed_seconds": round(time.monotonic() - START),
+        "problems": ["the native benchmark failed"] if disk in suites and not native else [],
     }
+    sections, printed = [], []
+    for suite, found in run_lab(suites).items():
+        rows, costs = compare(suite, found["runs"]), cost_rows(suite, found["costs"])
+        result[suite.NAME] = rows
+        result[f"cost_per_{suite.PER.replace('/', '').lower()}"] = costs
+        if found["host"]:
+            result["dom0"] = found["host"]
+        result["problems"] += found["problems"]
+        more, tables = sections_of(suite, rows, costs)
+        sections += more
+        printed += tables
+    if native and native.get("rows"):
+        names = list(native["rows"][0])
+        cells = [[r.get(n, "") for n in names] for r in native["rows"]]
+        sections.append(("Native", report.table(names, cells)))
+    result["elapsed_seconds"] = round(time.monotonic() - START)
     (REPORT / "bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (head, table), (cost_head, cost_table) = text_tables(rows, costs)
-    sections = [("xen-vbd and xen-blkfront", report.table(head, table))]
-    for backend in disk.BACKENDS:
-        for unit in ("iops", "mbps"):
-            groups = [
-                (r["workload"], {f: r[f] for f in disk.FRONTENDS})
-                for r in rows
-                if r["backend"] == backend and r["unit"] == unit
-            ]
-            sections.append(
-                (f"{backend}, {unit}", report.bars(groups, disk.FRONTENDS, unit))
-            )
-    sections.append(("What an I/O costs", report.table(cost_head, cost_table)))
-    if native:
-        rows_native = native.get("rows", [])
-        if rows_native:
-            names = list(rows_native[0])
-            cells = [[r.get(n, "") for n in names] for r in rows_native]
-            sections.append(("Native", report.table(names, cells)))
     (REPORT / "bench.html").write_text(report.page("xenpv: throughput", sections), encoding="utf-8")
 
     print()
-    print_table(head, table)
-    print()
-    print_table(cost_head, cost_table)
-    print()
+    for head, rows in printed:
+        print_table(head, rows)
+        print()
     for problem in result["problems"]:
         print(f"problem: {problem}")
     verdict = "INCOMPLETE" if result["problems"] else "DONE"

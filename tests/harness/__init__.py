@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds test cases, runs them on a bench and reports; see README.md."""
 
+from . import traffic
 from .bench import (
     Backend,
     CaseFailed,
@@ -11,6 +12,7 @@ from .bench import (
     Host,
     Image,
     Result,
+    Vif,
     parse_size,
 )
 from .cases import case
@@ -25,6 +27,8 @@ __all__ = [
     "Host",
     "Image",
     "Result",
+    "Vif",
     "case",
     "parse_size",
+    "traffic",
 ]

@@ -48,6 +48,19 @@ class Disk:
         return f"{self.path},raw,{self.vdev},{self.mode}"
 
 
+@dataclass
+class Vif:
+    """One network interface of a guest, as `xl` writes it: its bridge, MAC and further keys."""
+
+    bridge: str
+    mac: str = ""
+    options: dict = field(default_factory=dict)  # e.g. {"rate": "250KB/s", "mtu": "9000"}
+
+    def spec(self):
+        words = {"mac": self.mac, "bridge": self.bridge, **self.options}
+        return ",".join(f"{key}={value}" for key, value in words.items() if value)
+
+
 class Image:
     """A raw image file on the host; .path is its host path, .size in bytes."""
 
@@ -122,6 +135,18 @@ class Guest:
 
     def detach(self, vdev, timeout=30, check=True) -> Result:
         """xl block-detach; with check, waits until /dev/<vdev> is gone."""
+        raise NotImplementedError
+
+    def attach_vif(self, vif, timeout=30):
+        """xl network-attach; waits for the interface in the guest and returns its handle."""
+        raise NotImplementedError
+
+    def detach_vif(self, handle, timeout=30):
+        """xl network-detach; waits until the interface is gone from the guest."""
+        raise NotImplementedError
+
+    def interface(self, handle=0, timeout=30) -> str:
+        """Name of the interface device/vif/<handle> in the guest."""
         raise NotImplementedError
 
     def sectors(self, vdev) -> int:

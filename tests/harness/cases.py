@@ -21,8 +21,8 @@ class Case:
     file: Path
     benches: tuple
     guests: tuple  # lab: pv, pvh, hvm; the fast bench has one kind, "uml"
-    frontend: tuple  # xen-vbd, xen-blkfront; one run for each
-    backend: str  # xenpv-backendd, blkback, qdisk, none
+    frontend: tuple  # xen-vbd, xen-blkfront, xen-vnif, xen-netfront; one run for each
+    backend: str  # xenpv-backendd, blkback, netback, qdisk, none
     kernels: tuple  # fast bench: plain, debug; one run for each
     timeout: float  # seconds for the whole case, on a machine of ordinary speed
     slow: bool = False  # left to `make soak`, and to who asks for it

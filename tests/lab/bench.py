@@ -17,6 +17,7 @@ from .host import IMAGES, Backend, Host, Image
 from .images import debian, payload
 from .images.cache import BUILD
 from .machine import GUEST_DISK_SIZE, PAYLOAD_SIZE, Machine, MachineError
+from .network import Network
 
 # An emulated machine is some ten times slower than a real one, and this one shares
 # its processors with whatever else runs here.
@@ -27,8 +28,16 @@ TIME_SCALE = 4.0
 FORCED_FRONTEND = os.environ.get("LAB_FRONTEND")
 FORCED_BACKEND = os.environ.get("LAB_BACKEND")
 
-# libxl's hotplug script for disks; the lab's quick one stands in for it, see block-fast.
-SCRIPT = "/etc/xen/scripts/block"
+# libxl's hotplug scripts, and the lab's quick ones that stand in for them, see hotplug/.
+SCRIPTS = {
+    "/etc/xen/scripts/block": "/etc/xen/scripts/block-fast",
+    "/etc/xen/scripts/vif-bridge": "/etc/xen/scripts/vif-fast",
+}
+
+
+def bind_scripts():
+    """A command for dom0 that puts the quick hotplug scripts in place."""
+    return " && ".join(f"mount --bind {quick} {stock}" for stock, quick in SCRIPTS.items())
 
 
 class Env(harness.Env):
@@ -45,6 +54,7 @@ class Env(harness.Env):
         self.notes = {}
         self.allowed = []
         self.guests = []
+        self.networks = []
         self.number = bench.next_number()
         self.folder = f"{IMAGES}/{self.number}"
         self.aborted = False
@@ -56,7 +66,7 @@ class Env(harness.Env):
         self.host.run(f"mkdir -p {self.folder}; echo '{self.marker}' >/dev/kmsg")
         self._stock_scripts = case.options.get("scripts") == "stock"
         if self._stock_scripts:
-            self.host.run(f"umount {SCRIPT}")
+            self.host.run(f"umount {' '.join(SCRIPTS)}")
 
     def abort(self):
         self.aborted = True
@@ -65,6 +75,11 @@ class Env(harness.Env):
     def image(self, size, name=None, content=None):
         name = name or f"disk{len(self.guests)}-{time.monotonic_ns()}"
         return Image(self.host, f"{self.folder}/{name}.img", size, content)
+
+    def network(self, name="xenbr0"):
+        """A bridge in dom0 with IPv4 and IPv6 addresses, gone after the case."""
+        self.networks.append(Network(self.host, name, len(self.networks)))
+        return self.networks[-1]
 
     def guest(self, disks=(), vcpus=1, memory=None, **options):
         """options: frontend, kind; image ("tiny" or "debian"), append, config."""
@@ -90,7 +105,7 @@ class Env(harness.Env):
     def restore_scripts(self):
         """Undo @case(scripts="stock")."""
         if self._stock_scripts:
-            self.host.run(f"mount --bind {SCRIPT}-fast {SCRIPT}")
+            self.host.run(bind_scripts())
 
     def xen_log(self):
         """Xen's and dom0's console since the case began."""
@@ -173,7 +188,7 @@ class Bench(BaseBench):
         self.host.run(
             f"date -s @{time.time():.3f} >/dev/null && "
             "mkdir -p /lab && mount -o ro /dev/vdb /lab && "
-            f"mount --bind {SCRIPT}-fast {SCRIPT} && modprobe loop"
+            f"{bind_scripts()} && modprobe loop"
         )
         self.backend = Backend(self.host, kind)
         self.backend.start()
@@ -226,10 +241,17 @@ class Bench(BaseBench):
             env.await_(lambda: not self._domains(), "domains to be gone", timeout=5)
         except CaseFailed:
             complaints.append(f"domains still there, grants mapped: {self._domains()}")
-        nodes = self.host.run("xenstore-list /local/domain/0/backend/vbd", check=False).out.split()
+        home = "/local/domain/0/backend"
+        listed = f"for kind in vbd vif; do xenstore-list {home}/$kind 2>/dev/null; done"
+        nodes = self.host.run(listed, check=False).out.split()
         if nodes:
             complaints.append(f"backend nodes of dead domains are left: {' '.join(nodes)}")
+        taps = self.host.run("ls -d /sys/class/net/vif* 2>/dev/null", check=False).out.split()
+        if taps:
+            complaints.append(f"interfaces of dead domains are left: {' '.join(taps)}")
         self.host.run(f"rm -rf {env.folder}; losetup -D", check=False)
+        for network in env.networks:
+            network.remove()
         return complaints
 
     def _domains(self):

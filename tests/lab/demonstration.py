@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The demo: Debian guests boot from their VBD and are shut down from the host.
+"""The demo: Debian guests boot from their VBD, use the network, and are shut down by the host.
 
-Everything in the report is measured: what drives the disk is read from sysfs in
-the guest, what serves it from the processes in dom0 that hold it open.
+Everything in the report is measured: what drives a device is read from sysfs in the
+guest, what serves it from the processes in dom0 that hold its image or tap open.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 from types import SimpleNamespace
 
 import harness
-from harness import CaseFailed, Disk
+from harness import CaseFailed, Disk, Vif
 from harness.cases import Case
 
 from .bench import Bench
@@ -27,6 +27,9 @@ from .machine import MachineError
 from .report import write_report
 
 XVDA = 51712
+BRIDGE = "xenbr0"
+DOM0_ADDRESS = "192.168.77.1"
+GUEST_ADDRESSES = {"pvh": "192.168.77.10", "pv": "192.168.77.11", "hvm": "192.168.77.12"}
 OUT = ROOT / "build/report"
 
 
@@ -46,17 +49,31 @@ class Clock:
         print(f"[{minutes:02d}:{seconds:02d}] {text}", flush=True)
 
 
-def kernel_backend(host, domid):
-    """The kernel driver that has the guest's disk, or None."""
-    link = f"/sys/bus/xen-backend/devices/vbd-{domid}-{XVDA}/driver"
+def kernel_backend(host, domid, device=f"vbd-{{}}-{XVDA}"):
+    """The kernel driver that has the guest's device, or None."""
+    link = f"/sys/bus/xen-backend/devices/{device.format(domid)}/driver"
     result = host.run(f"readlink {link}", check=False)
     return os.path.basename(result.out.strip()) if result.rc == 0 else None
 
 
 def serving_program(host, path):
-    """The program that holds the disk open in dom0: a worker answers for its parent."""
+    """The program that holds the disk open in dom0."""
+    return _programs(host, f"find /proc/[0-9]*/fd -lname {shlex.quote(path)} 2>/dev/null")
+
+
+def tap_program(host, tap):
+    """The program that has the tap: its descriptors name it in their fdinfo."""
+    found = f"grep -l '^iff:[[:space:]]*{tap}$' /proc/[0-9]*/fdinfo/* 2>/dev/null"
+    return _programs(host, found)
+
+
+def _programs(host, found):
+    """Names of the programs whose files in /proc the command found prints.
+
+    A worker answers for its parent.
+    """
     script = f"""
-find /proc/[0-9]*/fd -lname {shlex.quote(path)} 2>/dev/null | cut -d/ -f3 | sort -u |
+{found} | cut -d/ -f3 | sort -u |
 while read -r pid; do
 	name=$(basename "$(readlink "/proc/$pid/exe")")
 	if [ "$name" = xenpv-worker ]; then
@@ -89,7 +106,10 @@ class GuestDemo:
         data = self.env.image("64M", f"data-{self.kind}")
         self.say("xl create: root on /dev/vdc, data on an image file")
         guest = self.env.guest(
-            disks=[Disk("/dev/vdc", "xvda"), data.disk("xvdb")], image="debian", kind=self.kind
+            disks=[Disk("/dev/vdc", "xvda"), data.disk("xvdb")],
+            vifs=[Vif(BRIDGE)],
+            image="debian",
+            kind=self.kind,
         )
         self.facts["xl_config"] = self.host.read(f"{self.env.folder}/{guest.name}.cfg").decode()
         self.facts["boot_seconds"] = round(guest.boot_seconds, 1)
@@ -97,6 +117,7 @@ class GuestDemo:
         self._look_inside(guest)
         self._look_at_host(guest)
         self._io(guest)
+        self._network(guest)
         self._agent(guest)
         self._shutdown(guest)
 
@@ -141,6 +162,37 @@ class GuestDemo:
         )
         self.facts["io_seconds"] = round(time.monotonic() - begun, 1)
         self.say("fio wrote and verified 4 MiB on xvdb; a file on / reads back right")
+
+    def _network(self, guest):
+        facts, address = self.facts, GUEST_ADDRESSES[self.kind]
+        interface = guest.interface()
+        guest.run(f"ip link set {interface} up && ip addr add {address}/24 dev {interface}")
+        driver = guest.run("basename $(readlink /sys/bus/xen/devices/vif-0/driver)").out.strip()
+        tap = f"vif{guest.domid}.0"
+        kernel = kernel_backend(self.host, guest.domid, "vif-{}-0")
+        facts["vif_driver"] = driver
+        facts["vif_backend"] = f"kernel driver {kernel}" if kernel else tap_program(self.host, tap)
+        facts["netback_loaded"] = (
+            self.host.run("grep -q '^xen_netback ' /proc/modules", check=False).rc == 0
+        )
+        ports = self.host.run(f"ls /sys/class/net/{BRIDGE}/brif").out.split()
+        facts["address"] = f"{address} on {BRIDGE}" if tap in ports else None
+        self.say(f"{interface} has {address}, driven by {driver}, served by {facts['vif_backend']}")
+        ping = guest.run(f"ping -c 3 -i 0.2 -W 5 {DOM0_ADDRESS}", timeout=60, check=False)
+        facts["ping"] = _last(ping.out)
+        begun = time.monotonic()
+        sent = guest.run(f"traffic send {DOM0_ADDRESS} --bytes 4M --proto tcp", 120, check=False)
+        facts["tcp_seconds"] = round(time.monotonic() - begun, 1)
+        facts["tcp_transfer"] = _last(sent.out or sent.err)
+        self.say(f"ping: {facts['ping']}; 4 MiB over TCP in {facts['tcp_seconds']} s, sums compared")
+        self.expect(facts["address"], f"{tap} is not on {BRIDGE}: {ports}")
+        self.expect(ping.rc == 0, f"ping: {facts['ping']}")
+        self.expect(sent.rc == 0, f"the TCP transfer: {facts['tcp_transfer']}")
+        self.expect(driver == "xen-vnif", f"the interface's driver is {driver}")
+        self.expect(
+            facts["vif_backend"] == "xenpv-backendd", f"{facts['vif_backend']} serves the interface"
+        )
+        self.expect(not facts["netback_loaded"], "xen-netback is loaded")
 
     def _agent(self, guest):
         home = f"/local/domain/{guest.domid}"
@@ -187,6 +239,16 @@ def _last(text):
     return (text.strip().splitlines() or [""])[-1]
 
 
+def make_bridge(host):
+    """The manual's first shape on a NIC of dom0, by the command an administrator uses."""
+    host.run(
+        "modprobe -a dummy bridge veth && ip link add eth0 type dummy && ip link set eth0 up && "
+        f"ip addr add {DOM0_ADDRESS}/24 dev eth0"
+    )
+    host.run(f"xenpv bridge create {BRIDGE} --netdev eth0", timeout=120)
+    return host.start("/lab/bin/traffic serve", timeout=3600)
+
+
 def _demonstrate(kinds, clock, report):
     case = Case(
         name="demo",
@@ -213,6 +275,8 @@ def _demonstrate(kinds, clock, report):
                 report["dom0_start_seconds"] = round(bench.machine.boot_seconds, 1)
                 report["dom0_from_snapshot"] = bench.machine.from_snapshot
                 clock.say(f"Xen {report['xen_version']}, dom0 {report['dom0_kernel']} is up")
+                make_bridge(env.host)
+                clock.say(f"xenpv bridge create {BRIDGE}: dom0 and its NIC are on it")
             demo = GuestDemo(env, kind, clock)
             try:
                 demo.run()

@@ -30,6 +30,13 @@ def disk_spec(disk, backend):
     return ",".join(words)
 
 
+# Prints "handle interface" for each vif of the guest that has one.
+INTERFACES = (
+    "for d in /sys/bus/xen/devices/vif-*/net/*; do "
+    "[ -e \"$d\" ] && echo \"$d\" | sed 's,.*/vif-\\([0-9]*\\)/net/\\(.*\\),\\1 \\2,'; done"
+)
+
+
 class Guest(Dom, harness.Guest):
     """One domain; .domid changes when it is restored."""
 
@@ -43,7 +50,7 @@ class Guest(Dom, harness.Guest):
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.boot_seconds = None
 
-    def create(self, disks, vcpus, memory, image="tiny", append="", config=""):
+    def create(self, disks, vcpus, memory, image="tiny", append="", config="", vifs=()):
         """xl create, and wait until labd in the guest answers."""
         ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
         append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
@@ -51,6 +58,7 @@ class Guest(Dom, harness.Guest):
             # Each access to PCI configuration space goes through QEMU: don't search it all.
             append += " pci=noearly,lastbus=0"
         specs = ", ".join(f'"{disk_spec(d, self._env.backend.kind)}"' for d in disks)
+        interfaces = ", ".join(f'"{vif.spec()}"' for vif in vifs)
         text = f"""\
 name = "{self.name}"
 type = "{self.kind}"
@@ -65,6 +73,7 @@ on_reboot = "destroy"
 on_crash = "preserve"
 tsc_mode = "native"
 disk = [{specs}]
+vif = [{interfaces}]
 {config}
 """
         path = f"{self._env.folder}/{self.name}.cfg"
@@ -128,6 +137,36 @@ disk = [{specs}]
                 timeout,
             )
         return result
+
+    def _interfaces(self):
+        lines = self.run(INTERFACES, check=False).out.splitlines()
+        return {int(handle): name for handle, name in map(str.split, lines)}
+
+    def interface(self, handle=0, timeout=30):
+        self._env.await_(
+            lambda: handle in self._interfaces(),
+            f"the interface of vif {handle} in {self.name}",
+            timeout,
+        )
+        return self._interfaces()[handle]
+
+    def attach_vif(self, vif, timeout=30):
+        home = f"/local/domain/{self.domid}/device/vif"
+        before = set(self._host.run(f"xenstore-list {home}", check=False).out.split())
+        words = " ".join(vif.spec().split(","))
+        self._host.run(f"xl network-attach {self.domid} {words}", timeout=timeout)
+        after = set(self._host.run(f"xenstore-list {home}").out.split())
+        (handle,) = after - before
+        self.interface(int(handle), timeout)
+        return int(handle)
+
+    def detach_vif(self, handle, timeout=30):
+        self._host.run(f"xl network-detach {self.domid} {handle}", timeout=timeout)
+        self._env.await_(
+            lambda: handle not in self._interfaces(),
+            f"vif {handle} to be gone from {self.name}",
+            timeout,
+        )
 
     def sectors(self, vdev):
         return int(self.run(f"cat /sys/class/block/{vdev}/size").out)

@@ -146,6 +146,8 @@ class Backend(harness.Backend):
         host = self._host
         if self.kind == "blkback":
             host.run("modprobe xen-blkback")
+        elif self.kind == "netback":
+            host.run("modprobe xen-netback")
         elif self.kind == "xenpv-backendd":
             self.install()
             why = f"journalctl -n 20 -u {UNIT} -o cat >&2"
@@ -156,7 +158,8 @@ class Backend(harness.Backend):
         if not payload.host_files():
             raise CaseFailed("xenpv-backendd is not built (make tools)")
         self._host.run(
-            "cp -a /lab/host/. / && ldconfig && systemd-sysusers && systemctl daemon-reload"
+            "cp -a /lab/host/. / && ldconfig && systemd-sysusers && systemctl daemon-reload && "
+            "/usr/lib/systemd/systemd-modules-load xenpv-backend.conf"
         )
 
     def _main_pid(self):

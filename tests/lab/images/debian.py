@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Debian guest: Debian 12 with systemd, its root on ext4 found by LABEL.
 
-What an administrator would install is put in as the packages would: xen-vbd in
-its initramfs in place of xen-blkfront, and the agent with its unit.
+What an administrator would install is put in as the packages would: our drivers in
+place of the stock frontends, xen-vbd in its initramfs, and the agent with its unit.
 """
 
 import shutil
@@ -83,6 +83,7 @@ def _build_of(modules):
         "kernel": file_hash(kernel.vmlinuz(release)),
         "labd": file_hash(programs.labd()),
         "fio": programs.fio().name,
+        "net-tools": [file_hash(path) for path in programs.net_tools().values()],
         "frontend": {path.name: file_hash(path) for path in modules},
         "agent": {path: file_hash(source) for path, source in agent.items()},
         "files": [FILES, MASKED, MASKED_GENERATORS, MODULES],
@@ -106,6 +107,8 @@ def _build(out, release, modules, agent):
         shutil.copytree(
             programs.fio(), fio, ignore=shutil.ignore_patterns("ld-*", "libc.*", "libm.*", "*.json")
         )
+        for name, path in programs.net_tools().items():
+            shutil.copy(path, root / "usr/local/bin" / name)
         for path, source in agent.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / path)
@@ -133,15 +136,21 @@ def _install_frontend(root, release, modules):
     """The driver into updates/ and the initramfs; the stock one is blacklisted, not removed."""
     install_modules(root, release, MODULES)
     wanted = ["crc32c_generic", "ext4"]
-    if any("/kernel/" in str(path) for path in modules):
-        wanted.append("xen-blkfront")
+    ours = [path for path in modules if "/kernel/" not in str(path)]
+    names = [path.stem for path in ours]
+    updates = root / "lib/modules" / release / "updates/xenpv"
+    updates.mkdir(parents=True)
+    for path in ours:
+        shutil.copy(path, updates)
+    blacklist = []
+    if "xen-vbd" in names:
+        wanted += ["xenpv-core", "xen-vbd"]
+        blacklist.append("blacklist xen-blkfront\n")
     else:
-        updates = root / "lib/modules" / release / "updates/xenpv"
-        updates.mkdir(parents=True)
-        for path in modules:
-            shutil.copy(path, updates)
-        wanted += [path.stem for path in modules]
-        (root / "etc/modprobe.d/xenpv.conf").write_text("blacklist xen-blkfront\n")
+        wanted.append("xen-blkfront")
+    if "xen-vnif" in names:
+        blacklist.append("blacklist xen-netfront\n")
+    (root / "etc/modprobe.d/xenpv.conf").write_text("".join(blacklist))
     run("depmod", "-b", root, release)
     (root / "etc/initramfs-tools/modules").write_text("".join(f"{name}\n" for name in wanted))
 

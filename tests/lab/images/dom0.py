@@ -12,15 +12,20 @@ from .cpio import Cpio
 SUITE = "bookworm"
 PACKAGES = (
     "systemd systemd-sysv udev kmod e2fsprogs fio xen-utils-4.17 xenstore-utils qemu-system-xen "
-    "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2"
+    "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2 "
+    "libmnl0"
 ).split()
 
 # What dom0 itself, its storage and its backends use; each with its dependencies.
 MODULES = (
     "virtio_pci virtio_blk virtio_console ext4 crc32c_generic libcrc32c loop nbd tun bridge veth "
     "xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-acpi-processor xen-blkback "
-    "xen-netback xen-blkfront dm-mod null_blk"
+    "xen-netback xen-blkfront dm-mod null_blk dummy 8021q bonding "
+    "sch_ingress cls_bpf"
 ).split()
+
+# The lab's quick hotplug scripts, each with the contract of a stock one.
+HOTPLUG = ("block-fast", "vif-fast")
 
 BOOT_MODULES = "virtio_pci virtio_blk virtio_console crc32c_generic ext4".split()
 
@@ -138,7 +143,7 @@ def disk():
         "kernel": file_hash(kernel.vmlinuz(release)),
         "labd": file_hash(programs.labd()),
         "grants": file_hash(programs.grants()),
-        "block-fast": file_hash(programs.block_fast()),
+        "hotplug": [file_hash(programs.hotplug(name)) for name in HOTPLUG],
         "files": FILES,
         "masked": MASKED,
         "modules": MODULES,
@@ -158,7 +163,8 @@ def _build_disk(out, release):
             path.write_text(text)
         shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
         shutil.copy(programs.grants(), root / "usr/local/sbin/lab-grants")
-        shutil.copy(programs.block_fast(), root / "etc/xen/scripts/block-fast")
+        for name in HOTPLUG:
+            shutil.copy(programs.hotplug(name), root / "etc/xen/scripts" / name)
         for unit in MASKED:
             link = root / "etc/systemd/system" / unit
             link.unlink(missing_ok=True)

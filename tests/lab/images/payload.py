@@ -5,15 +5,21 @@
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
   /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
+  /lab/bin/...                 programs for network traffic
 """
 
 import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, kernel, tiny
+from . import debian, kernel, programs, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
+
+# Frontends of the tiny guest: the stock ones, and ours with what they stand on.
+STOCK = ("xen-blkfront", "xen-netfront")
+FRONTENDS = STOCK + ("xen-vbd", "xen-vnif")
+
 
 def series(release):
     """The directory under build/modules of a kernel: 6.1.0-56-amd64 -> 6.1-amd64."""
@@ -23,10 +29,10 @@ def series(release):
 def frontend_modules(name):
     """Module files of a frontend in load order, or None when it is not built."""
     release = kernel.version()
-    if name == "xen-blkfront":
-        return kernel.closure(release, ["xen-blkfront"])
+    if name in STOCK:
+        return kernel.closure(release, [name])
     folder = ROOT / "build/modules" / series(release)
-    files = [folder / "xenpv-core.ko", folder / "xen-vbd.ko"]
+    files = [folder / "xenpv-core.ko", folder / f"{name}.ko"]
     return files if all(path.exists() for path in files) else None
 
 
@@ -36,18 +42,26 @@ def host_files():
     files = {
         "usr/sbin/xenpv-backendd": tools / "xenpv-backendd",
         "usr/sbin/xenpv-worker": tools / "xenpv-worker",
+        "usr/sbin/xenpv": tools / "xenpv",
         "usr/lib/systemd/system/xenpv-backendd.service": packaging
         / "systemd/xenpv-backendd.service",
         "usr/lib/sysusers.d/xenpv-backend.conf": packaging / "sysusers.d/xenpv-backend.conf",
         "usr/lib/modprobe.d/xenpv-backend.conf": packaging / "modprobe.d/xenpv-backend.conf",
+        "usr/lib/modules-load.d/xenpv-backend.conf": packaging
+        / "modules-load.d/xenpv-backend.conf",
         "etc/xenpv/backendd.conf": packaging / "config/backendd.conf",
     }
     return files if all(path.exists() for path in files.values()) else {}
 
 
 def guest_modules():
-    """What the Debian guest boots with: ours when built, else the stock frontend."""
-    return frontend_modules("xen-vbd") or frontend_modules("xen-blkfront")
+    """What the Debian guest runs on: ours when built, else the stock frontends."""
+    modules = []
+    for ours, stock in (("xen-vbd", "xen-blkfront"), ("xen-vnif", "xen-netfront")):
+        for path in frontend_modules(ours) or frontend_modules(stock):
+            if path not in modules:
+                modules.append(path)
+    return modules
 
 
 def build(target, size, with_debian=False):
@@ -58,7 +72,7 @@ def build(target, size, with_debian=False):
         shutil.copy(kernel.vmlinux(release), root / "vmlinux")
         shutil.copy(kernel.vmlinuz(release), root / "vmlinuz")
         base = tiny.initramfs().read_bytes()
-        for name in ("xen-blkfront", "xen-vbd"):
+        for name in FRONTENDS:
             modules = frontend_modules(name)
             if modules is not None:
                 (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules))
@@ -68,4 +82,7 @@ def build(target, size, with_debian=False):
             copy = root / "host" / path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
+        (root / "bin").mkdir()
+        for name, path in programs.net_tools().items():
+            shutil.copy(path, root / "bin" / name)
         make_ext4(root, target, str(size), "lab", journal=False)

@@ -9,31 +9,46 @@ from pathlib import Path
 from .cache import cached, file_hash, run, tree_hash
 
 LAB = Path(__file__).resolve().parents[1]
+TESTS = LAB.parent
 BUSYBOX = Path("/bin/busybox")
 
 
 def _static(name, sources, folders):
-    """A static C program from sources; folders decide when it is built anew."""
+    """A static C program from sources; folders of tests/ decide when it is built anew."""
 
     def build(out):
         run(
             "gcc", "-std=c11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-Werror", "-static",
-            "-I", LAB / "labd", "-o", out / name, *sources,
+            *(word for folder in folders for word in ("-I", TESTS / folder)),
+            "-o", out / name, *sources,
         )  # fmt: skip
 
-    inputs = {folder: tree_hash(LAB / folder, {".c", ".h"}) for folder in folders}
+    inputs = {folder: tree_hash(TESTS / folder, {".c", ".h"}) for folder in folders}
     return cached(name, inputs, build) / name
 
 
 def labd():
     """labd: the same file runs in dom0 and in every guest."""
-    return _static("labd", sorted((LAB / "labd").glob("*.c")), ["labd"])
+    return _static("labd", sorted((LAB / "labd").glob("*.c")), ["lab/labd"])
 
 
-def block_fast():
-    """The quick hotplug script of dom0."""
-    sources = [LAB / "block-fast/block-fast.c", LAB / "labd/xs.c"]
-    return _static("block-fast", sources, ["block-fast", "labd"])
+def hotplug(name):
+    """A quick hotplug script of dom0: block-fast or vif-fast."""
+    folder = LAB / "hotplug"
+    sources = [folder / f"{name}.c", folder / "node.c", LAB / "labd/xs.c"]
+    return _static(name, sources, ["lab/hotplug", "lab/labd"])
+
+
+NET_TOOLS = ("traffic", "frames", "xdp", "offload")
+
+
+def net_tools():
+    """{name: file} of the programs that make and look at network traffic."""
+    folder = TESTS / "net-tools"
+    shared = sorted(folder.glob("lib*.c"))
+    return {
+        name: _static(name, [folder / f"{name}.c", *shared], ["net-tools"]) for name in NET_TOOLS
+    }
 
 
 def grants():

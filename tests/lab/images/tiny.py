@@ -14,7 +14,7 @@ from .cpio import Cpio
 
 PROGRAMS = ("mke2fs", "e2fsck", "blkdiscard", "blkid", "dumpe2fs")
 # What a test may load with modprobe.
-MODULES = ("ext4", "crc32c_generic", "loop", "xen-gntalloc")
+MODULES = ("ext4", "crc32c_generic", "loop", "xen-gntalloc", "8021q")
 
 RC = """\
 #!/bin/sh
@@ -49,6 +49,7 @@ def initramfs():
         "fio": programs.fio().name,
         "rc": [RC, INITTAB],
         "programs": [PROGRAMS, MODULES],
+        "net-tools": [file_hash(path) for path in programs.net_tools().values()],
         "v": 1,
     }
     return cached("tiny", inputs, lambda out: _build(out, release)) / "tiny.cpio"
@@ -79,6 +80,8 @@ def _build(out, release):
         for library in programs.libraries(program):
             folder = "lib64" if library.name.startswith("ld-linux") else "lib/x86_64-linux-gnu"
             archive.file(f"{folder}/{library.name}", library, 0o755)
+    for name, path in programs.net_tools().items():
+        archive.file(f"bin/{name}", path, 0o755)
     for name in programs.busybox_applets():
         # Applets give way to the real programs above.
         if name not in PROGRAMS and name not in ("sh", "init", "modprobe"):

@@ -18,43 +18,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "xs.h"
+#include "node.h"
 
 /* Attempts to get a free loop device before another script takes it. */
 #define LOOP_TRIES 64
-
-struct disk {
-	struct xs *xs;
-	const char *dir;
-};
-
-static char *node_read(struct disk *d, const char *name)
-{
-	char path[256], *value;
-	size_t len;
-
-	snprintf(path, sizeof(path), "%s/%s", d->dir, name);
-	return xs_read(d->xs, path, &value, &len) < 0 ? NULL : value;
-}
-
-static int node_write(struct disk *d, const char *name, const char *value)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", d->dir, name);
-	return xs_write(d->xs, path, value, strlen(value));
-}
-
-static int fail(struct disk *d, const char *what, int error)
-{
-	char text[4096];
-
-	snprintf(text, sizeof(text), "%s: %s", what, strerror(error));
-	fprintf(stderr, "block-fast: %s\n", text);
-	node_write(d, "hotplug-error", text);
-	node_write(d, "hotplug-status", "error");
-	return 1;
-}
 
 /* Bind a free loop device to @file. Fills @device and returns 0, or a negative errno. */
 static int loop_bind(int file, int readonly, char device[32])
@@ -83,7 +50,7 @@ static int loop_bind(int file, int readonly, char device[32])
 	return -EBUSY;
 }
 
-static int add(struct disk *d)
+static int add(struct device *d)
 {
 	char *params = node_read(d, "params"), *mode = node_read(d, "mode");
 	char loop[32], number[32];
@@ -92,7 +59,7 @@ static int add(struct disk *d)
 	int readonly;
 
 	if (!params || !mode)
-		return fail(d, "params and mode", ENOENT);
+		return node_fail(d, "params and mode", ENOENT);
 	readonly = mode[0] == 'r';
 	/* Like the stock script: the backend may have said why (hotplug-error). */
 	if (stat(params, &st) < 0)
@@ -102,21 +69,21 @@ static int add(struct disk *d)
 		int r = file < 0 ? -errno : loop_bind(file, readonly, loop);
 
 		if (r < 0)
-			return fail(d, params, -r);
+			return node_fail(d, params, -r);
 		device = loop;
 		node_write(d, "node", device);
 		if (stat(device, &st) < 0)
-			return fail(d, device, errno);
+			return node_fail(d, device, errno);
 	}
 	if (!S_ISBLK(st.st_mode))
-		return fail(d, params, ENOTBLK);
+		return node_fail(d, params, ENOTBLK);
 	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
 	return node_write(d, "physical-device", number) < 0 ||
 	       node_write(d, "physical-device-path", device) < 0 ||
 	       node_write(d, "hotplug-status", "connected") < 0;
 }
 
-static int forget(struct disk *d)
+static int forget(struct device *d)
 {
 	char *node = node_read(d, "node");
 	int loop;
@@ -129,14 +96,12 @@ static int forget(struct disk *d)
 
 int main(int argc, char **argv)
 {
-	struct disk disk = { .dir = getenv("XENBUS_PATH") };
+	struct device disk;
 
-	if (argc != 2 || !disk.dir) {
+	if (argc != 2 || device_open(&disk) < 0) {
 		fprintf(stderr, "usage: XENBUS_PATH=... block-fast add|remove\n");
 		return 2;
 	}
-	if (xs_open(&disk.xs) < 0)
-		return 1;
 	if (strcmp(argv[1], "add") == 0)
 		return add(&disk);
 	return strcmp(argv[1], "remove") == 0 ? forget(&disk) : 0;
