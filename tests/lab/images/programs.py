@@ -39,16 +39,23 @@ def hotplug(name):
     return _static(name, sources, ["lab/hotplug", "lab/labd"])
 
 
-NET_TOOLS = ("traffic", "frames", "xdp", "offload")
+# The programs of tests/net-tools, with their sources there.
+NET_TOOLS = {
+    "traffic": ("traffic*.c", "pattern.c"),
+    "frames": ("frames.c", "pattern.c"),
+    "xdp": ("xdp.c",),
+    "offload": ("offload.c",),
+}
 
 
 def net_tools():
     """{name: file} of the programs that make and look at network traffic."""
     folder = TESTS / "net-tools"
-    shared = sorted(folder.glob("lib*.c"))
-    return {
-        name: _static(name, [folder / f"{name}.c", *shared], ["net-tools"]) for name in NET_TOOLS
-    }
+    built = {}
+    for name, patterns in NET_TOOLS.items():
+        sources = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+        built[name] = _static(name, [*sources, folder / "tool.c"], ["net-tools"])
+    return built
 
 
 def grants():
