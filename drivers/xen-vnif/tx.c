@@ -33,8 +33,10 @@ struct job {
  */
 u32 xvif_tx_room(const struct xvif_tx *tx)
 {
-	u32 ids = smp_load_acquire(&tx->free_tail) - READ_ONCE(tx->free_head);
+	u32 ids;
 
+	/* Pairs with the poll's release: the ids are there. */
+	ids = smp_load_acquire(&tx->free_tail) - READ_ONCE(tx->free_head);
 	return min(ids, xenpv_ring_unused(tx->nr_ents, READ_ONCE(tx->prod_pvt),
 					  READ_ONCE(tx->cons)));
 }

@@ -136,7 +136,7 @@ struct xvif_tx {
 	bool fired;
 	struct xenpv_eoi eoi;
 
-	spinlock_t pages_lock;
+	spinlock_t pages_lock;	/* see above */
 	struct xenpv_gntpool refs;
 	struct xenpv_gntpool small;
 	struct xenpv_gntpool pages;
