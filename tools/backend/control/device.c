@@ -131,6 +131,7 @@ int device_new(struct broker *b, enum device_kind kind, uint32_t domid, uint32_t
 		 domid, devid);
 	snprintf(dev->dir, sizeof(dev->dir), "backend/%s/%u/%u", device_kind_name(kind), domid,
 		 devid);
+	class->init(dev);
 	LIST_INSERT_HEAD(&g->devices, dev, in_guest);
 	b->n_devices++;
 

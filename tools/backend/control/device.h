@@ -48,6 +48,8 @@ struct device_class {
 	const char *kernel;           /* the kernel's backend, which must not serve it, too */
 	bool reconfigures;            /* see lib/handshake.h */
 
+	/* The class's part of the structure is zero: set what is not. */
+	void (*init)(struct device *dev);
 	/* Read the nodes that only this class has. Errors: as device_new(). */
 	int (*read)(struct device *dev);
 	/* Release what the class's part of the structure holds. */

@@ -33,14 +33,20 @@ static int read_guest_type(struct disk *disk)
 	return xsc_is_fatal(r) ? r : 0;
 }
 
+static void disk_init(struct device *dev)
+{
+	struct disk *disk = to_disk(dev);
+
+	disk->image.fd = -1;
+	disk->discard = true;
+}
+
 static int disk_read(struct device *dev)
 {
 	_cleanup_free_ char *mode = NULL, *type = NULL;
 	struct disk *disk = to_disk(dev);
 	int r;
 
-	disk->image.fd = -1;
-	disk->discard = true;
 	if ((r = device_read_optional(dev, "mode", &mode)) < 0 ||
 	    (r = device_read_optional(dev, "params", &disk->params)) < 0 ||
 	    (r = device_read_optional(dev, "script", &disk->script)) < 0 ||
@@ -119,6 +125,7 @@ const struct device_class disk_class = {
 	.asks = asks_nothing,
 	.kept = "journal",
 	.kernel = "xen-blkback",
+	.init = disk_init,
 	.read = disk_read,
 	.free = disk_free,
 	.describe = disk_describe,

@@ -14,12 +14,16 @@
 /* A guest that is connected waits for its tap; how long until it is tried again, us. */
 #define OPEN_RETRY_US UINT64_C(1000000)
 
+static void vif_init(struct device *dev)
+{
+	to_vif(dev)->carrier = -1;
+}
+
 static int vif_read(struct device *dev)
 {
 	struct vif *vif = to_vif(dev);
 	int r;
 
-	vif->carrier = -1;
 	vif->tap.index = links_take(dev->broker, dev->domid, dev->devid);
 	if ((r = device_read_optional(dev, "mac", &vif->mac)) < 0 ||
 	    (r = device_read_optional(dev, "handle", &vif->handle)) < 0 ||
@@ -264,6 +268,7 @@ const struct device_class vif_class = {
 	.kept = "state",
 	.kernel = "xen-netback",
 	.reconfigures = true,
+	.init = vif_init,
 	.read = vif_read,
 	.free = vif_free,
 	.describe = vif_describe,
