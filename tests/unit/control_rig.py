@@ -436,8 +436,8 @@ def have_loop_devices():
     return subprocess.run(["losetup", "-f"], capture_output=True, check=False).returncode == 0
 
 
-def main(cases):
-    """Run cases; arguments: broker, worker, preload library [case...]."""
+def main(cases, prepare=None):
+    """Run cases, each after prepare(); arguments: broker, worker, preload library [case...]."""
     broker, worker, preload, *wanted = sys.argv[1:]
     if not os.access("/usr/lib/xen-4.17/bin/xenstored", os.X_OK):
         print("xenstored is not installed")
@@ -449,6 +449,8 @@ def main(cases):
         begin = time.monotonic()
         verdict = "ok"
         try:
+            if prepare:
+                prepare()
             with Rig(broker, worker, preload, getattr(case, "config", "")) as rig:
                 if not getattr(case, "stopped", False):
                     rig.start()

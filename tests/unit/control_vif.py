@@ -21,7 +21,9 @@ ENTERED = "XENPV_TEST_NETNS"
 def enter_namespace():
     """Run this program again in a network namespace of its own, or end as skipped."""
     if ENTERED not in os.environ:
-        unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root", "--net"]
+        unshare = ["unshare", "--net", "--mount"]
+        if os.geteuid() != 0:
+            unshare.append("--map-root")
         for tool in ("unshare", "ip"):
             if not shutil.which(tool):
                 print(f"{tool} is not installed")
@@ -32,6 +34,8 @@ def enter_namespace():
             sys.exit(77)
         os.environ[ENTERED] = "1"
         os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+    # The stock scripts look at /sys/class/net; without the mount they see the host's.
+    subprocess.run(["mount", "-t", "sysfs", "none", "/sys"], capture_output=True, check=False)
     try:
         fd = os.open("/dev/net/tun", os.O_RDWR)
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", b"probe", IFF_TAP | IFF_NO_PI))
@@ -51,6 +55,18 @@ def links():
     out = subprocess.run(["ip", "-json", "-details", "link", "show"], check=True, timeout=20,
                          capture_output=True)
     return {link["ifname"]: link for link in json.loads(out.stdout)}
+
+
+def ours():
+    """Names of the interfaces that a namespace is not born with."""
+    return sorted(name for name, link in links().items()
+                  if link.get("linkinfo", {}).get("info_kind") in ("bridge", "tun"))
+
+
+def clean():
+    """Remove what a failed case has left, but not what a namespace is born with."""
+    for name in ours():
+        ip(f"link delete {name}")
 
 
 def have_bridges():
