@@ -83,7 +83,10 @@ int tap_link_parse(const struct nlmsghdr *nlh, struct tap_link *ret)
 	ifi = mnl_nlmsg_get_payload(nlh);
 	link.index = ifi->ifi_index;
 	link.flags = ifi->ifi_flags;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) take_attr(attr, &link);
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+	{
+		take_attr(attr, &link);
+	}
 	*ret = link;
 	return 0;
 }
