@@ -102,7 +102,7 @@ static void *thread_main(void *arg)
 	struct vif_control *c = arg;
 	char name[16];
 
-	(void)!snprintf(name, sizeof(name), "vif%u-ctrl", c->common->about.devid & 0xffffff);
+	(void)!snprintf(name, sizeof(name), "vif%u-ctl", c->common->about.devid & 0xffffff);
 	prctl(PR_SET_NAME, name);
 	serve(c);
 	return NULL;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <pthread.h>
-#include <semaphore.h>
+#include <stdint.h>
 
 #include <xen/io/netif.h>
 
