@@ -155,6 +155,12 @@ class Guest(Nics, harness.Guest):
         """A file of the guest as text, or None; quicker than a command."""
         return self.console.read(path, self._env.scaled(20))
 
+    def write(self, path, text):
+        """Into a file of the guest that is there already."""
+        rc = self.console.write(path, text).wait(self._env.scaled(20)).rc
+        if rc:
+            raise CaseFailed(f"{self.name}: write {path}: {os.strerror(-rc)}")
+
     def attach(self, disk, timeout=30, check=True):
         try:
             self._env.toolstack.attach(self.domid, disk)

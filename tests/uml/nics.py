@@ -80,19 +80,21 @@ class Nics:
         return int(self.nic_options[number].bridge.removeprefix("xenbr"))
 
     def ip(self, *lines):
-        """Lines of ip(8), all in one run of it."""
-        text = "\n".join(lines)
-        return self.run(f"ip -batch - <<'E'\n{text}\nE").out
+        """Lines for ip, which is busybox's here and knows less than iproute2's."""
+        return self.run(" && ".join(f"ip {line}" for line in lines)).out
 
     def configure(self, *numbers):
         """Bring interfaces up with their addresses; all without numbers."""
         lines = []
+        for setting in ("accept_dad", "accept_ra", "router_solicitations"):
+            for where in ("default", "all"):
+                self.write(f"/proc/sys/net/ipv6/conf/{where}/{setting}", "0")
         for number in numbers or sorted(self.nic_options):
             name = self.interface(number)
             lines += [
                 f"link set {name} up",
                 f"addr add {self.address(number)}/24 dev {name}",
-                f"addr add {self.address(number, 6)}/64 dev {name} nodad",
+                f"addr add {self.address(number, 6)}/64 dev {name}",
             ]
         self.ip(*lines)
 
