@@ -41,6 +41,7 @@ class Guest(Nics, harness.Guest):
         self._kernel = None
         self._modules = set()
         self.nic_options = {}
+        self.serving = None  # netload's server in here
         self.log = env.logs / f"guest-{name}.log"
 
     def boot(self, kernel, memory, frontend, disks, parameters, shim=True, nics=()):

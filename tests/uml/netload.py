@@ -12,6 +12,15 @@ def exercise(env, guest, number=0, size="256K", families=FAMILIES, payload=1400)
     guest.traffic("all", *hosts, "--bytes", size, "--size", payload)
 
 
+def guest_exercise(env, guest, other, hosts=None, payload=1400):
+    """The same between two guests; @hosts: addresses of @other if not those of its bridge."""
+    if not other.serving:
+        other.serving = other.start_tool("traffic", "serve", "--seconds", 600)
+        other.serving.await_line("port")
+    hosts = hosts or [other.address(), other.address(family=6)]
+    guest.traffic("all", *hosts, "--bytes", "256K", "--size", payload)
+
+
 def alive(env, guest, number=0):
     """A little of it, to see that an interface works."""
     exercise(env, guest, number, size="64K", families=(4,))

@@ -55,6 +55,10 @@ class Network:
         """What ip says of each interface, by name."""
         return self._space.links()
 
+    def json(self, *words):
+        """What "ip -json" with these words prints."""
+        return self._space.json(*words)
+
     def run(self, *command, timeout=60, check=True):
         """A program in the namespace; its standard output."""
         done = self._space.run(*map(str, command), timeout=self._env.scaled(timeout))

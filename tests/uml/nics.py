@@ -98,8 +98,13 @@ class Nics:
             ]
         self.ip(*lines)
 
+    @property
+    def tools(self):
+        """Where the programs of tests/net-tools are, here as on the host."""
+        return self._env.net.tools
+
     def _command(self, name, arguments):
-        return f"exec {self._env.net.tools / name} {' '.join(map(str, arguments))}"
+        return f"exec {self.tools / name} {' '.join(map(str, arguments))}"
 
     def tool(self, name, *arguments, timeout=60, check=True):
         """A program of tests/net-tools in the guest; its result, None if it failed unchecked."""
@@ -132,8 +137,9 @@ class Running:
         return text[: text.rfind("\n") + 1].splitlines()
 
     @property
-    def done(self):
-        return self._pending.done
+    def pid(self):
+        """Its process id in the guest."""
+        return int(self._lines()[0])
 
     def await_line(self, word, timeout=20):
         """Until it has printed this."""
@@ -163,7 +169,7 @@ class Running:
 
     def stop(self, timeout=60):
         """SIGTERM, and its result."""
-        self._guest.run(f"kill -{int(signal.SIGTERM)} {self._lines()[0]}")
+        self._guest.run(f"kill -{int(signal.SIGTERM)} {self.pid}")
         return self.wait(timeout)
 
     def wait(self, timeout=60, rc=0):
