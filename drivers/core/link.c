@@ -29,7 +29,7 @@ static void link_queue(struct xenpv_link *link, enum xenpv_event event)
 /**
  * xenpv_link_event - tell a connection that something happened
  * @link: link
- * @event: %XENPV_EV_KICK or %XENPV_EV_RESUME
+ * @event: %XENPV_EV_KICK, %XENPV_EV_RENEW or %XENPV_EV_RESUME
  *
  * Any context. Handled later, in process context.
  */
@@ -157,7 +157,7 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 	case XENPV_ACT_SETUP:
 		err = ops->setup(link);
 		if (!err)
-			xenbus_switch_state(xdev, XenbusStateInitialised);
+			xenbus_switch_state(xdev, ops->offered);
 		break;
 	case XENPV_ACT_CONNECT:
 		err = ops->connect(link);
@@ -266,6 +266,9 @@ static bool next_event(struct xenpv_link *link, bool *look, enum xenpv_event *ev
 	} else if (pending & BIT(XENPV_EV_FAULT)) {
 		*event = XENPV_EV_FAULT;
 		__clear_bit(XENPV_EV_FAULT, &link->pending);
+	} else if (pending & BIT(XENPV_EV_RENEW)) {
+		*event = XENPV_EV_RENEW;
+		__clear_bit(XENPV_EV_RENEW, &link->pending);
 	} else if (pending & BIT(EV_BACKEND)) {
 		*event = EV_BACKEND;
 		__clear_bit(EV_BACKEND, &link->pending);

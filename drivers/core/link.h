@@ -14,6 +14,8 @@ struct xenpv_link;
 
 /**
  * struct xenpv_link_ops - what a driver does when its connection moves
+ * @offered: state written once the rings are published: Initialised, or
+ *	Connected for a backend that waits for that (netif.h has no Initialised)
  * @setup: make rings and publish them in xenstore; 0 or -errno
  * @connect: read the backend's features and prepare for I/O; 0 or -errno
  * @start: let I/O flow; the node says Connected
@@ -29,6 +31,7 @@ struct xenpv_link;
  * wait for I/O without a bound: recovery of that I/O would run here too.
  */
 struct xenpv_link_ops {
+	enum xenbus_state offered;
 	int (*setup)(struct xenpv_link *link);
 	int (*connect)(struct xenpv_link *link);
 	void (*start)(struct xenpv_link *link);

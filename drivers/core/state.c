@@ -32,6 +32,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(GIVEUP, FAILED),
 		[XENPV_EV_KICK]			= GO(NONE, INITIALISING),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(NONE, INITIALISING),
 	},
 	[XENPV_INITIALISED] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(RECOVER, RECLOSING),
@@ -51,6 +52,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(GIVEUP, FAILED),
 		[XENPV_EV_KICK]			= GO(NONE, INITIALISED),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(RECOVER, RECLOSING),
 	},
 	[XENPV_CONNECTED] = {
 		/* On resume the old backend's path may be looked at once more. */
@@ -71,6 +73,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(NONE, CONNECTED),
 		[XENPV_EV_KICK]			= GO(KICK, CONNECTED),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(RECOVER, RECLOSING),
 	},
 	[XENPV_RECLOSING] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(CLOSE, RECLOSED),
@@ -90,6 +93,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(GIVEUP, FAILED),
 		[XENPV_EV_KICK]			= GO(NONE, RECLOSING),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(NONE, RECLOSING),
 	},
 	[XENPV_RECLOSED] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(RESTART, INITIALISING),
@@ -109,6 +113,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(GIVEUP, FAILED),
 		[XENPV_EV_KICK]			= GO(NONE, RECLOSED),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(NONE, RECLOSED),
 	},
 	[XENPV_SHUT] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(RELEASE, CLOSED),
@@ -128,6 +133,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(RELEASE, CLOSED),
 		[XENPV_EV_KICK]			= GO(NONE, SHUT),
 		[XENPV_EV_RESUME]		= GO(RELEASE, CLOSED),
+		[XENPV_EV_RENEW]		= GO(NONE, SHUT),
 	},
 	[XENPV_CLOSED] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(NONE, CLOSED),
@@ -147,6 +153,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(NONE, CLOSED),
 		[XENPV_EV_KICK]			= GO(NONE, CLOSED),
 		[XENPV_EV_RESUME]		= GO(NONE, CLOSED),
+		[XENPV_EV_RENEW]		= GO(NONE, CLOSED),
 	},
 	[XENPV_FAILED] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(NONE, FAILED),
@@ -166,6 +173,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(NONE, FAILED),
 		[XENPV_EV_KICK]			= GO(NONE, FAILED),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(NONE, FAILED),
 	},
 	[XENPV_BROKEN] = {
 		[XENPV_EV_BACK_UNKNOWN]		= GO(NONE, BROKEN),
@@ -185,6 +193,7 @@ static const struct xenpv_step table[XENPV_NR_STATES][XENPV_NR_EVENTS] = {
 		[XENPV_EV_OUTAGE]		= GO(NONE, BROKEN),
 		[XENPV_EV_KICK]			= GO(NONE, BROKEN),
 		[XENPV_EV_RESUME]		= GO(RESUME, INITIALISING),
+		[XENPV_EV_RENEW]		= GO(NONE, BROKEN),
 	},
 };
 
@@ -280,6 +289,7 @@ const char *xenpv_event_name(enum xenpv_event event)
 		[XENPV_EV_OUTAGE] = "backend out of time",
 		[XENPV_EV_KICK] = "kick",
 		[XENPV_EV_RESUME] = "resume",
+		[XENPV_EV_RENEW] = "other features wanted",
 	};
 
 	return (unsigned int)event < XENPV_NR_EVENTS ? names[event] : "?";

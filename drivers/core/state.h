@@ -14,7 +14,8 @@
 /**
  * enum xenpv_state - what the frontend is waiting for
  * @XENPV_INITIALISING: the backend's InitWait. Node: Initialising
- * @XENPV_INITIALISED: rings published; the backend's Connected. Node: Initialised
+ * @XENPV_INITIALISED: rings published; the backend's Connected. Node: Initialised,
+ *	or what the driver writes instead
  * @XENPV_CONNECTED: nothing, I/O flows. Node: Connected
  * @XENPV_RECLOSING: reconnecting, I/O kept; the backend's Closing. Node: Closing
  * @XENPV_RECLOSED: reconnecting, I/O kept; the backend's Closed. Node: Closed
@@ -56,6 +57,7 @@ enum xenpv_state {
  * @XENPV_EV_OUTAGE: all waits since I/O last flowed took too long
  * @XENPV_EV_KICK: look at the ring again and notify once more
  * @XENPV_EV_RESUME: the domain runs again after save, restore or migration
+ * @XENPV_EV_RENEW: the driver wants another connection, with other features
  * @XENPV_NR_EVENTS: number of events
  */
 enum xenpv_event {
@@ -76,6 +78,7 @@ enum xenpv_event {
 	XENPV_EV_OUTAGE,
 	XENPV_EV_KICK,
 	XENPV_EV_RESUME,
+	XENPV_EV_RENEW,
 	XENPV_NR_EVENTS
 };
 
@@ -84,7 +87,7 @@ enum xenpv_event {
  * @XENPV_ACT_UNDEFINED: no cell has it
  * @XENPV_ACT_NONE: nothing; the state stays
  * @XENPV_ACT_PATIENCE: give the backend some time to leave its state
- * @XENPV_ACT_SETUP: make rings, publish them, write Initialised
+ * @XENPV_ACT_SETUP: make rings, publish them, write Initialised or what stands for it
  * @XENPV_ACT_CONNECT: read the backend's features, write Connected, start I/O
  * @XENPV_ACT_REREAD: read again what the backend may change while connected
  * @XENPV_ACT_KICK: consume responses, notify the backend

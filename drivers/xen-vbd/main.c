@@ -12,6 +12,7 @@
 #define DETACH_WAIT_MS 3000
 
 static const struct xenpv_link_ops link_ops = {
+	.offered = XenbusStateInitialised,
 	.setup = xvbd_setup,
 	.connect = xvbd_connect,
 	.start = xvbd_start,
