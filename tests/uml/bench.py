@@ -264,6 +264,7 @@ class Env(harness.Env):
             if not guest.running:
                 continue
             if failed:
+                guest.save_dmesg(5)
                 guest.kill()
                 continue
             try:

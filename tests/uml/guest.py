@@ -218,6 +218,14 @@ class Guest(Nics, harness.Guest):
     def dmesg(self):
         return self.run("dmesg").out
 
+    def save_dmesg(self, timeout):
+        """For whoever looks for what went wrong: the guest may not answer any more."""
+        try:
+            text = self.console.run("dmesg").wait(timeout).out
+        except CaseFailed:
+            return
+        (self._env.logs / f"dmesg-{self.name}.log").write_text(text)
+
     def memory(self):
         """Resident memory of the guest's process in bytes."""
         with open(f"/proc/{self._process.pid}/statm", encoding="ascii") as stream:

@@ -20,9 +20,13 @@ static void put_response(struct vif *v, uint16_t id, int16_t status)
 /* The answer to the first slot of a packet, spoilt as asked. */
 static void put_first(struct vif *v, const netif_tx_request_t *req, int16_t status)
 {
+	enum fault fault = v->fault;
 	uint16_t id = req->id;
 
-	switch (v->fault) {
+	/* A small packet may lie in a page that is granted for good. */
+	if (fault == FAULT_TX_MAPPED && req->size < 1024)
+		fault = FAULT_NONE;
+	switch (fault) {
 	case FAULT_TX_BAD_ID:
 		id = 0xbeef;
 		break;
