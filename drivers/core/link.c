@@ -435,6 +435,8 @@ int xenpv_link_init(struct xenpv_link *link, struct xenbus_device *xdev,
 	mutex_init(&link->lock);
 	spin_lock_init(&link->ev_lock);
 	INIT_DELAYED_WORK(&link->work, link_work);
+	/* The backend's state may change while the driver still prepares the device. */
+	link->stopped = true;
 	return copy_backend(link);
 }
 EXPORT_SYMBOL_GPL(xenpv_link_init);
@@ -443,7 +445,8 @@ EXPORT_SYMBOL_GPL(xenpv_link_init);
  * xenpv_link_begin - start connecting
  * @link: link, initialised
  *
- * Writes Initialising, in case another driver left the device Closed.
+ * Until then no event is accepted. Writes Initialising, in case another driver
+ * left the device Closed.
  */
 void xenpv_link_begin(struct xenpv_link *link)
 {
@@ -451,6 +454,10 @@ void xenpv_link_begin(struct xenpv_link *link)
 	xenbus_switch_state(link->xdev, XenbusStateInitialising);
 	enter(link, XENPV_INITIALISING);
 	mutex_unlock(&link->lock);
+
+	spin_lock_irq(&link->ev_lock);
+	link->stopped = false;
+	spin_unlock_irq(&link->ev_lock);
 	xenpv_link_backend_changed(link);
 }
 EXPORT_SYMBOL_GPL(xenpv_link_begin);

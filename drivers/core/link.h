@@ -87,7 +87,7 @@ struct xenpv_link_params {
  * @recoveries: reconnects so far
  * @ev_lock: guards the fields after it; taken in any context
  * @pending: bit per &enum xenpv_event; the backend's bits are kept as one
- * @stopped: no event is accepted any more
+ * @stopped: no event is accepted, not yet or not any more
  * @fault: what was found wrong, reported when the fault is handled
  * @work: handles events
  */

@@ -10,6 +10,7 @@ from .bench import (
     Guest,
     Host,
     Image,
+    Nic,
     Result,
     parse_size,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Guest",
     "Host",
     "Image",
+    "Nic",
     "Result",
     "case",
     "parse_size",

@@ -48,6 +48,15 @@ class Disk:
         return f"{self.path},raw,{self.vdev},{self.mode}"
 
 
+@dataclass
+class Nic:
+    """One vif line of a guest, as `xl` writes it; without mac one is chosen."""
+
+    bridge: str = "xenbr0"
+    mac: str = ""
+    options: dict = field(default_factory=dict)  # e.g. {"rate": "10Mb/s", "mtu": "9000"}
+
+
 class Image:
     """A raw image file on the host; .path is its host path, .size in bytes."""
 
@@ -122,6 +131,18 @@ class Guest:
 
     def detach(self, vdev, timeout=30, check=True) -> Result:
         """xl block-detach; with check, waits until /dev/<vdev> is gone."""
+        raise NotImplementedError
+
+    def attach_nic(self, nic, timeout=30) -> int:
+        """xl network-attach; its number (devid), when the guest has the interface."""
+        raise NotImplementedError
+
+    def detach_nic(self, number, timeout=30):
+        """xl network-detach; returns when the interface is gone in the guest."""
+        raise NotImplementedError
+
+    def interface(self, number=0) -> str:
+        """Name in the guest of the interface that has this number."""
         raise NotImplementedError
 
     def sectors(self, vdev) -> int:
