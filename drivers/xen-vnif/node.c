@@ -118,8 +118,9 @@ static void mtu_changed(struct xenbus_watch *watch, const char *path, const char
 	xenpv_link_backend_changed(&vif->link);
 }
 
-static void watch(struct xvif *vif, struct xenbus_watch *w, const char *dir, const char *key,
-		  void (*callback)(struct xenbus_watch *, const char *, const char *))
+static void begin_watch(struct xvif *vif, struct xenbus_watch *w, const char *dir,
+			const char *key,
+			void (*callback)(struct xenbus_watch *, const char *, const char *))
 {
 	char *node = kasprintf(GFP_NOIO, "%s/%s", dir, key);
 	int err = -ENOMEM;
@@ -138,7 +139,7 @@ static void watch(struct xvif *vif, struct xenbus_watch *w, const char *dir, con
 	}
 }
 
-static void unwatch(struct xenbus_watch *w)
+static void end_watch(struct xenbus_watch *w)
 {
 	if (!w->node)
 		return;
@@ -156,8 +157,8 @@ static void unwatch(struct xenbus_watch *w)
  */
 void xvif_watch_host(struct xvif *vif)
 {
-	watch(vif, &vif->mac_watch, vif->link.xdev->nodename, "mac", mac_changed);
-	watch(vif, &vif->mtu_watch, vif->link.xdev->nodename, "mtu", mtu_changed);
+	begin_watch(vif, &vif->mac_watch, vif->link.xdev->nodename, "mac", mac_changed);
+	begin_watch(vif, &vif->mtu_watch, vif->link.xdev->nodename, "mtu", mtu_changed);
 }
 
 /**
@@ -166,8 +167,8 @@ void xvif_watch_host(struct xvif *vif)
  */
 void xvif_watch_backend(struct xvif *vif)
 {
-	unwatch(&vif->carrier_watch);
-	watch(vif, &vif->carrier_watch, vif->link.xdev->otherend, "carrier", carrier_changed);
+	end_watch(&vif->carrier_watch);
+	begin_watch(vif, &vif->carrier_watch, vif->link.xdev->otherend, "carrier", carrier_changed);
 }
 
 /**
@@ -176,7 +177,7 @@ void xvif_watch_backend(struct xvif *vif)
  */
 void xvif_unwatch(struct xvif *vif)
 {
-	unwatch(&vif->carrier_watch);
-	unwatch(&vif->mac_watch);
-	unwatch(&vif->mtu_watch);
+	end_watch(&vif->carrier_watch);
+	end_watch(&vif->mac_watch);
+	end_watch(&vif->mtu_watch);
 }
