@@ -103,6 +103,7 @@ static void enter(struct xenpv_link *link, enum xenpv_state state)
 			xenpv_state_name(state));
 	link->state = state;
 	link->deadline_set = false;
+	link->held = false;
 
 	switch (state) {
 	case XENPV_INITIALISED:
@@ -243,6 +244,10 @@ static enum xenpv_event judge_fault(struct xenpv_link *link)
 	if (xenpv_budget_take(&link->budget, get_jiffies_64(), link->params.max_recoveries,
 			      link->params.window)) {
 		xenbus_dev_error(xdev, -EPROTO, "%s; reconnecting", text);
+		link->setup_at = jiffies +
+			xenpv_backoff(xenpv_budget_recent(&link->budget, get_jiffies_64(),
+							  link->params.window),
+				      link->params.backoff, link->params.close_wait);
 		return XENPV_EV_FAULT;
 	}
 	xenbus_dev_error(xdev, -EPROTO,
@@ -336,6 +341,10 @@ static void arm_timer(struct xenpv_link *link)
 		when = link->outage_end;
 		set = true;
 	}
+	if (link->held && (!set || time_before(link->setup_at, when))) {
+		when = link->setup_at;
+		set = true;
+	}
 	if (!set)
 		return;
 
@@ -345,6 +354,16 @@ static void arm_timer(struct xenpv_link *link)
 		queue_delayed_work(link_wq, &link->work,
 				   time_after(when, now) ? when - now : 0);
 	spin_unlock_irq(&link->ev_lock);
+}
+
+/* After a fault the backend is not set up again at once, but looked at again then. */
+static bool hold(struct xenpv_link *link, enum xenpv_action action)
+{
+	if (action != XENPV_ACT_SETUP || !link->params.backoff ||
+	    time_after_eq(jiffies, link->setup_at))
+		return false;
+	link->held = true;
+	return true;
 }
 
 static void link_work(struct work_struct *work)
@@ -358,6 +377,10 @@ static void link_work(struct work_struct *work)
 	/* The device may be what memory is reclaimed to. */
 	noio = memalloc_noio_save();
 	mutex_lock(&link->lock);
+	if (link->held && time_after_eq(jiffies, link->setup_at)) {
+		link->held = false;
+		look = true;
+	}
 	for (steps = 0; steps < MAX_STEPS && next_event(link, &look, &event); steps++) {
 		struct xenpv_step step = xenpv_state_next(link->state, event);
 		enum xenpv_state before = link->state;
@@ -370,6 +393,8 @@ static void link_work(struct work_struct *work)
 				set_deadline(link, link->params.close_wait);
 			continue;
 		}
+		if (hold(link, step.action))
+			continue;
 		report(link, event, step);
 		err = act(link, step.action);
 		if (err) {
@@ -406,9 +431,12 @@ int xenpv_link_init(struct xenpv_link *link, struct xenbus_device *xdev,
 	link->xdev = xdev;
 	link->ops = ops;
 	link->params = *params;
+	link->setup_at = jiffies;
 	mutex_init(&link->lock);
 	spin_lock_init(&link->ev_lock);
 	INIT_DELAYED_WORK(&link->work, link_work);
+	/* The backend's state may change while the driver still prepares the device. */
+	link->stopped = true;
 	return copy_backend(link);
 }
 EXPORT_SYMBOL_GPL(xenpv_link_init);
@@ -417,7 +445,8 @@ EXPORT_SYMBOL_GPL(xenpv_link_init);
  * xenpv_link_begin - start connecting
  * @link: link, initialised
  *
- * Writes Initialising, in case another driver left the device Closed.
+ * Until then no event is accepted. Writes Initialising, in case another driver
+ * left the device Closed.
  */
 void xenpv_link_begin(struct xenpv_link *link)
 {
@@ -425,6 +454,10 @@ void xenpv_link_begin(struct xenpv_link *link)
 	xenbus_switch_state(link->xdev, XenbusStateInitialising);
 	enter(link, XENPV_INITIALISING);
 	mutex_unlock(&link->lock);
+
+	spin_lock_irq(&link->ev_lock);
+	link->stopped = false;
+	spin_unlock_irq(&link->ev_lock);
 	xenpv_link_backend_changed(link);
 }
 EXPORT_SYMBOL_GPL(xenpv_link_begin);

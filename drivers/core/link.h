@@ -50,6 +50,8 @@ struct xenpv_link_ops {
  *	the toolstack may have slow scripts to run before
  * @reconnect_wait: the same for a backend that has served the device before
  * @outage_wait: jiffies without a working connection until I/O fails
+ * @backoff: jiffies to wait before setting up again after a second fault within
+ *	@window, doubled each time up to @close_wait; 0 for none
  * @max_recoveries: faults survived within @window
  * @window: jiffies
  */
@@ -58,6 +60,7 @@ struct xenpv_link_params {
 	unsigned long connect_wait;
 	unsigned long reconnect_wait;
 	unsigned long outage_wait;
+	unsigned long backoff;
 	u32 max_recoveries;
 	unsigned long window;
 };
@@ -76,13 +79,15 @@ struct xenpv_link_params {
  * @budget: faults of late
  * @deadline: when the present wait expires; valid if @deadline_set
  * @outage_end: when to give up; valid if @outage
+ * @setup_at: not to set up again before; valid if @held
+ * @held: the backend waits for us, and we wait after a fault
  * @deadline_set: the state has a deadline
  * @outage: no working connection since some time
  * @served: the present backend has been connected
  * @recoveries: reconnects so far
  * @ev_lock: guards the fields after it; taken in any context
  * @pending: bit per &enum xenpv_event; the backend's bits are kept as one
- * @stopped: no event is accepted any more
+ * @stopped: no event is accepted, not yet or not any more
  * @fault: what was found wrong, reported when the fault is handled
  * @work: handles events
  */
@@ -98,6 +103,8 @@ struct xenpv_link {
 	struct xenpv_budget budget;
 	unsigned long deadline;
 	unsigned long outage_end;
+	unsigned long setup_at;
+	bool held;
 	bool deadline_set;
 	bool outage;
 	bool served;

@@ -297,6 +297,43 @@ const char *xenpv_event_name(enum xenpv_event event)
 EXPORT_SYMBOL_GPL(xenpv_event_name);
 
 /**
+ * xenpv_budget_recent - how often did it happen within the window?
+ * @budget: zeroed at first; the caller serialises
+ * @now: time, in any unit, never going back
+ * @window: length of the window, in the unit of @now
+ */
+u32 xenpv_budget_recent(const struct xenpv_budget *budget, u64 now, u64 window)
+{
+	u32 i, recent = 0;
+
+	for (i = 0; i < budget->count; i++)
+		if (now - budget->when[i] < window)
+			recent++;
+	return recent;
+}
+EXPORT_SYMBOL_GPL(xenpv_budget_recent);
+
+/**
+ * xenpv_backoff - how long to wait before trying again
+ * @recent: how often it went wrong of late, this time included
+ * @first: wait after the second time, in any unit; 0 for never waiting
+ * @most: longest wait, in the same unit
+ *
+ * Return: 0 for the first time, then @first, doubled each time.
+ */
+u64 xenpv_backoff(u32 recent, u64 first, u64 most)
+{
+	if (recent < 2)
+		return 0;
+	recent -= 2;
+	/* So that nothing is shifted out. */
+	if (recent > 16 || first > most >> recent)
+		return first ? most : 0;
+	return first << recent;
+}
+EXPORT_SYMBOL_GPL(xenpv_backoff);
+
+/**
  * xenpv_budget_take - may this happen once more?
  * @budget: zeroed at first; the caller serialises
  * @now: time, in any unit, never going back
@@ -307,12 +344,7 @@ EXPORT_SYMBOL_GPL(xenpv_event_name);
  */
 bool xenpv_budget_take(struct xenpv_budget *budget, u64 now, u32 max, u64 window)
 {
-	u32 i, recent = 0;
-
-	for (i = 0; i < budget->count; i++)
-		if (now - budget->when[i] < window)
-			recent++;
-	if (recent >= min_t(u32, max, XENPV_BUDGET_MAX))
+	if (xenpv_budget_recent(budget, now, window) >= min_t(u32, max, XENPV_BUDGET_MAX))
 		return false;
 	budget->when[budget->head] = now;
 	budget->head = (budget->head + 1) % XENPV_BUDGET_MAX;

@@ -149,5 +149,7 @@ const char *xenpv_state_name(enum xenpv_state state);
 const char *xenpv_event_name(enum xenpv_event event);
 bool xenpv_state_settled(enum xenpv_state state);
 bool xenpv_budget_take(struct xenpv_budget *budget, u64 now, u32 max, u64 window);
+u32 xenpv_budget_recent(const struct xenpv_budget *budget, u64 now, u64 window);
+u64 xenpv_backoff(u32 recent, u64 first, u64 most);
 
 #endif /* XENPV_STATE_H */

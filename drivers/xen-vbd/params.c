@@ -121,6 +121,7 @@ void xvbd_params_read(struct xvbd_params *params)
 	/* A backend that missed a step is given another chance before I/O fails. */
 	params->link.reconnect_wait = wait * HZ / 3;
 	params->link.outage_wait = wait * HZ;
+	params->link.backoff = 0;
 	params->link.max_recoveries = READ_ONCE(max_recoveries.value);
 	params->link.window = READ_ONCE(recovery_window.value) * HZ;
 }

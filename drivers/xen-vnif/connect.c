@@ -66,7 +66,10 @@ int xvif_setup(struct xenpv_link *link)
 	vif->split = vif->offer.split;
 	vif->trusted = params.trusted && xenbus_read_unsigned(link->xdev->nodename, "trusted", 1);
 	vif->told_rx = READ_ONCE(vif->want_rx);
-	err = make_queues(vif, &params);
+	vif->told_headroom = READ_ONCE(vif->want_headroom);
+	err = xvif_ctrl_init(vif);
+	if (!err)
+		err = make_queues(vif, &params);
 	return err ? err : xvif_publish(vif);
 }
 
@@ -83,7 +86,9 @@ static int adapt_netdev(struct xvif *vif)
 	if (err)
 		return err;
 	netdev_update_features(dev);
-	dev->max_mtu = xvif_max_mtu(vif->can.sg, false);
+	if (rtnl_dereference(vif->xdp_prog) && !vif->offer.xdp)
+		netdev_warn(dev, "this backend leaves no headroom for XDP: packets are copied\n");
+	dev->max_mtu = xvif_max_mtu(vif->can.sg, rtnl_dereference(vif->xdp_prog));
 	if (dev->mtu > dev->max_mtu) {
 		netdev_warn(dev, "the backend takes no packets of more than one page: MTU %u becomes %u\n",
 			    dev->mtu, dev->max_mtu);
@@ -101,18 +106,24 @@ static int adapt_netdev(struct xvif *vif)
 int xvif_connect(struct xenpv_link *link)
 {
 	struct xvif *vif = xvif_of(link);
+	struct xvif_params params;
 	u32 i;
 	int err;
 
-	/* A backend may have added some while its scripts ran. */
+	xvif_params_read(&params);
 	rtnl_lock();
 	err = adapt_netdev(vif);
 	rtnl_unlock();
 	if (err)
 		return err;
 	xvif_follow_host(vif, false);
-	for (i = 0; i < vif->nr_queues; i++)
+	xvif_ctrl_begin(vif);
+	xvif_hash_connect(vif);
+	xvif_mcast_connect(vif);
+	for (i = 0; i < vif->nr_queues; i++) {
+		xvif_static_connect(&vif->queues[i], params.static_grants);
 		xvif_rx_refill(&vif->queues[i], GFP_NOIO);
+	}
 	return 0;
 }
 
@@ -150,11 +161,13 @@ void xvif_start(struct xenpv_link *link)
 	if (netif_running(dev))
 		netif_tx_wake_all_queues(dev);
 	rtnl_unlock();
+	xvif_mcast_sync(vif);
 	/* Switches and neighbours may know us elsewhere, after a migration. */
 	netdev_notify_peers(dev);
-	netdev_info(dev, "connected to domain %u: %u queue%s%s%s\n", link->backend_id,
+	netdev_info(dev, "connected to domain %u: %u queue%s%s%s%s\n", link->backend_id,
 		    vif->nr_queues, vif->nr_queues == 1 ? "" : "s",
-		    vif->split ? "" : ", shared event channels", vif->trusted ? "" : ", bounced");
+		    vif->split ? "" : ", shared event channels", vif->trusted ? "" : ", bounced",
+		    vif->queues[0].static_tx ? ", static grants" : "");
 }
 
 /**
@@ -165,5 +178,7 @@ void xvif_reread(struct xenpv_link *link)
 {
 	struct xvif *vif = xvif_of(link);
 
+	xvif_xdp_renegotiate(vif);
+	xvif_mcast_sync(vif);
 	xvif_follow_host(vif, false);
 }

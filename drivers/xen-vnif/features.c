@@ -23,6 +23,9 @@ netdev_features_t xvif_fix_features(struct net_device *dev, netdev_features_t fe
 		features &= ~NETIF_F_TSO;
 	if (!vif->can.gso6)
 		features &= ~NETIF_F_TSO6;
+	/* A program sees packets of one page, before they could be segmented. */
+	if (rtnl_dereference(vif->xdp_prog))
+		features &= ~NETIF_F_GRO_HW;
 	return features;
 }
 

@@ -66,6 +66,9 @@ static int xvif_probe(struct xenbus_device *xdev, const struct xenbus_device_id 
 	vif->max_queues = queues;
 	INIT_DELAYED_WORK(&vif->grace, xvif_grace_work);
 	INIT_DELAYED_WORK(&vif->watchdog, xvif_watchdog_work);
+	mutex_init(&vif->ctrl.lock);
+	init_waitqueue_head(&vif->ctrl.wait);
+	xvif_hash_init(vif);
 
 	err = xvif_stats_alloc(vif);
 	if (err)

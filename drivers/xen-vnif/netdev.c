@@ -43,6 +43,7 @@ const struct net_device_ops xvif_netdev_ops = {
 	.ndo_open = xvif_open,
 	.ndo_stop = xvif_stop,
 	.ndo_start_xmit = xvif_start_xmit,
+	.ndo_set_rx_mode = xvif_set_rx_mode,
 	.ndo_change_mtu = xvif_change_mtu,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
@@ -50,6 +51,8 @@ const struct net_device_ops xvif_netdev_ops = {
 	.ndo_fix_features = xvif_fix_features,
 	.ndo_set_features = xvif_set_features,
 	.ndo_tx_timeout = xvif_tx_timeout,
+	.ndo_bpf = xvif_bpf,
+	.ndo_xdp_xmit = xvif_xdp_xmit,
 };
 
 /**
@@ -72,4 +75,8 @@ void xvif_netdev_setup(struct net_device *dev)
 	netif_set_tso_max_size(dev, XEN_NETIF_MAX_TX_SIZE);
 	vif->can = (struct xvif_tx_can){ true, true, true, true, true };
 	vif->want_rx = XVIF_RX_FEATURES;
+	vif->tx_frames = XVIF_TX_ENTS / 2;
+	vif->speed = SPEED_UNKNOWN;
+	vif->duplex = DUPLEX_FULL;
+	xenpv_xdp_announce(dev);
 }

@@ -102,6 +102,8 @@ void xvif_params_read(struct xvif_params *params)
 	/* A backend that missed a step is given another chance. */
 	params->link.reconnect_wait = wait * HZ / 3;
 	params->link.outage_wait = wait * HZ;
+	/* A backend that keeps failing is not to keep us busy. */
+	params->link.backoff = HZ / 10;
 	params->link.max_recoveries = READ_ONCE(max_recoveries.value);
 	params->link.window = READ_ONCE(recovery_window.value) * HZ;
 }

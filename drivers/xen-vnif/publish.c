@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the two ends tell each other in xenstore (netif.h). */
-#include <linux/bpf.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -93,6 +92,20 @@ static int publish_queues(struct xenbus_transaction xbt, const struct xvif *vif)
 	return err;
 }
 
+static int publish_ctrl(struct xenbus_transaction xbt, const struct xvif *vif)
+{
+	const char *node = vif->link.xdev->nodename;
+	int err;
+
+	if (!vif->ctrl.sring) {
+		err = forget(xbt, node, "ctrl-ring-ref");
+		return err ? err : forget(xbt, node, "event-channel-ctrl");
+	}
+	err = xenbus_printf(xbt, node, "ctrl-ring-ref", "%u", vif->ctrl.shared.refs[0]);
+	return err ? err : xenbus_printf(xbt, node, "event-channel-ctrl", "%u",
+					 vif->ctrl.shared.port);
+}
+
 static int publish(struct xenbus_transaction xbt, const struct xvif *vif)
 {
 	bool csum = vif->told_rx & NETIF_F_RXCSUM;
@@ -108,6 +121,9 @@ static int publish(struct xenbus_transaction xbt, const struct xvif *vif)
 		{ "feature-gso-tcpv6", gso },
 		{ "feature-no-csum-offload", !csum },
 		{ "feature-ipv6-csum-offload", csum },
+		{ "xdp-headroom", vif->told_headroom },
+		/* Until the backend has the list. */
+		{ "request-multicast-control", 0 },
 	};
 	const char *node = vif->link.xdev->nodename;
 	u32 i;
@@ -115,6 +131,8 @@ static int publish(struct xenbus_transaction xbt, const struct xvif *vif)
 
 	for (i = 0; i < ARRAY_SIZE(keys) && !err; i++)
 		err = xenbus_printf(xbt, node, keys[i].key, "%u", keys[i].value);
+	if (!err)
+		err = publish_ctrl(xbt, vif);
 	return err ? err : publish_queues(xbt, vif);
 }
 

@@ -71,6 +71,7 @@ void xvif_quiesce(struct xenpv_link *link)
 		stop_sending(vif->dev);
 		schedule_delayed_work(&vif->grace, msecs_to_jiffies(GRACE_MS));
 	}
+	xvif_ctrl_stop(vif);
 	for (i = 0; i < vif->nr_queues; i++)
 		xvif_queue_stop(&vif->queues[i]);
 	/* A poll that had just found room may have woken a queue. */
@@ -87,7 +88,7 @@ void xvif_quiesce(struct xenpv_link *link)
 void xvif_release(struct xenpv_link *link)
 {
 	struct xvif *vif = xvif_of(link);
-	u32 i, deferred = 0;
+	u32 i, deferred = xvif_ctrl_free(vif);
 
 	for (i = 0; i < vif->nr_queues; i++)
 		deferred += xvif_queue_free(&vif->queues[i]);

@@ -174,7 +174,8 @@ static void receive(struct xvif_queue *q, const struct xvif_rx_packet *p)
 	} else if (unlikely(p->failed || p->len < ETH_HLEN)) {
 		xvif_stat_inc(q->stats, XVIF_RX_ERRORS);
 	} else {
-		xvif_skb_receive(q, p);
+		if (!xvif_xdp_receive(q, p))
+			xvif_skb_receive(q, p);
 		if (unlikely(READ_ONCE(q->dead)))
 			return;
 	}
@@ -229,6 +230,7 @@ int xvif_rx_poll(struct xvif_queue *q, int budget)
 		/* Answered after we had asked for an event: one is under way. */
 		rx->eoi.owed = true;
 	}
+	xvif_xdp_flush(q);
 	if (likely(!READ_ONCE(q->dead)))
 		xvif_rx_refill(q, GFP_ATOMIC);
 	return work;

@@ -121,7 +121,40 @@ static void set_hash(struct sk_buff *skb, const struct xvif_extras *extras)
 }
 
 /**
- * xvif_skb_receive - give a packet to the network stack
+ * xvif_skb_deliver - finish a packet and give it to the network stack
+ * @q: queue
+ * @skb: all of the packet, as it came; taken over
+ * @p: what is known of it
+ *
+ * NAPI poll only.
+ */
+void xvif_skb_deliver(struct xvif_queue *q, struct sk_buff *skb, const struct xvif_rx_packet *p)
+{
+	/* The first slot may be shorter than a header (XSA-522). */
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN)))
+		goto bad;
+	if (xvif_extra_has(&p->extras, XEN_NETIF_EXTRA_TYPE_GSO) &&
+	    unlikely(set_gso(q, skb, &p->extras)))
+		goto bad;
+	xvif_stat_add(q->stats, XVIF_RX_BYTES, skb->len);
+	skb->protocol = eth_type_trans(skb, q->vif->dev);
+	skb_reset_network_header(skb);
+	if (unlikely(set_csum(q, skb, p->flags)))
+		goto bad;
+	if (xvif_extra_has(&p->extras, XEN_NETIF_EXTRA_TYPE_HASH))
+		set_hash(skb, &p->extras);
+	skb_record_rx_queue(skb, q->index);
+	xvif_stat_inc(q->stats, XVIF_RX_PACKETS);
+	napi_gro_receive(&q->napi, skb);
+	return;
+
+bad:
+	xvif_stat_inc(q->stats, XVIF_RX_ERRORS);
+	kfree_skb(skb);
+}
+
+/**
+ * xvif_skb_receive - make a packet of what was received
  * @q: queue
  * @p: complete packet at the ring's next response, of at least %ETH_HLEN bytes
  *
@@ -130,34 +163,11 @@ static void set_hash(struct sk_buff *skb, const struct xvif_extras *extras)
  */
 void xvif_skb_receive(struct xvif_queue *q, const struct xvif_rx_packet *p)
 {
-	struct net_device *dev = q->vif->dev;
 	struct sk_buff *skb;
 
 	skb = p->len <= q->rx.copybreak ? copy_whole(q, p) : with_pages(q, p);
-	if (unlikely(!skb)) {
+	if (likely(skb))
+		xvif_skb_deliver(q, skb, p);
+	else
 		xvif_stat_inc(q->stats, XVIF_RX_DROPPED);
-		return;
-	}
-	/* The first slot may be shorter than a header (XSA-522). */
-	if (unlikely(!pskb_may_pull(skb, ETH_HLEN)))
-		goto bad;
-	if (xvif_extra_has(&p->extras, XEN_NETIF_EXTRA_TYPE_GSO) &&
-	    unlikely(set_gso(q, skb, &p->extras)))
-		goto bad;
-	skb->protocol = eth_type_trans(skb, dev);
-	skb_reset_network_header(skb);
-	if (unlikely(set_csum(q, skb, p->flags)))
-		goto bad;
-	if (xvif_extra_has(&p->extras, XEN_NETIF_EXTRA_TYPE_HASH))
-		set_hash(skb, &p->extras);
-	skb_record_rx_queue(skb, q->index);
-
-	xvif_stat_inc(q->stats, XVIF_RX_PACKETS);
-	xvif_stat_add(q->stats, XVIF_RX_BYTES, p->len);
-	napi_gro_receive(&q->napi, skb);
-	return;
-
-bad:
-	xvif_stat_inc(q->stats, XVIF_RX_ERRORS);
-	kfree_skb(skb);
 }

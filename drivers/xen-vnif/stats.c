@@ -89,6 +89,8 @@ void xvif_stats_totals(struct xvif *vif, struct rtnl_link_stats64 *tot)
 
 static void show_link(struct seq_file *m, struct xvif *vif)
 {
+	u32 i, tx = 0, rx = 0;
+
 	seq_printf(m, "interface %s\n", netdev_name(vif->dev));
 	seq_printf(m, "state %s\n", xenpv_state_name(vif->link.state));
 	seq_printf(m, "backend %s\n", vif->link.backend);
@@ -96,6 +98,17 @@ static void show_link(struct seq_file *m, struct xvif *vif)
 	seq_printf(m, "queues %u\n", vif->nr_queues);
 	seq_printf(m, "split %d\n", vif->split);
 	seq_printf(m, "trusted %d\n", vif->trusted);
+	seq_printf(m, "control_ring %d\n", vif->ctrl.alive);
+	seq_printf(m, "hash %d\n", vif->hash.active);
+	seq_printf(m, "multicast_filter %d\n", vif->mcast.filtering);
+	seq_printf(m, "multicast_addresses %u\n", vif->mcast.nr);
+	for (i = 0; i < vif->nr_queues; i++) {
+		tx += vif->queues[i].static_tx;
+		rx += vif->queues[i].static_rx;
+	}
+	seq_printf(m, "static_tx_queues %u\n", tx);
+	seq_printf(m, "static_rx_queues %u\n", rx);
+	seq_printf(m, "xdp_headroom %u\n", vif->told_headroom);
 }
 
 static int stats_show(struct seq_file *m, void *unused)

@@ -118,11 +118,11 @@ static void wake(struct xvif_queue *q, const struct done *done)
 }
 
 /* When to be interrupted next: once half of what is in flight is answered. */
-static u32 next_event(const struct xvif_tx *tx)
+static u32 next_event(const struct xvif_queue *q)
 {
-	u32 flying = READ_ONCE(tx->prod_pub) - tx->cons;
+	u32 flying = READ_ONCE(q->tx.prod_pub) - q->tx.cons;
 
-	return tx->cons + max(1u, flying / 2);
+	return q->tx.cons + clamp(flying / 2, 1u, READ_ONCE(q->vif->tx_frames));
 }
 
 /**
@@ -162,7 +162,7 @@ bool xvif_tx_reap(struct xvif_queue *q, int budget)
 			more = !READ_ONCE(q->dead);
 			break;
 		}
-		event = next_event(tx);
+		event = next_event(q);
 		WRITE_ONCE(tx->sring->rsp_event, event);
 		/* Either we see the answer, or the backend sees our wish. */
 		virt_mb();

@@ -9,7 +9,8 @@
 /**
  * struct job - a packet on its way into the ring
  * @q: queue
- * @skb: packet
+ * @skb: packet, or NULL
+ * @frame: frame of XDP, or NULL
  * @total: its length
  * @left: data slots still to be written
  * @head: id of the first one, or %XVIF_NO_ENT before it
@@ -18,6 +19,7 @@
 struct job {
 	struct xvif_queue *q;
 	struct sk_buff *skb;
+	struct xdp_frame *frame;
 	u32 total;
 	u32 left;
 	u16 head;
@@ -139,8 +141,8 @@ static void put_data(struct job *job, u16 id, grant_ref_t ref, u32 offset, u32 l
 		/* The first slot tells the length of the whole packet. */
 		req.size = job->total;
 		req.flags = job->flags;
-		slot->ptr = job->skb;
-		slot->kind = XVIF_TX_SKB;
+		slot->ptr = job->skb ? (void *)job->skb : job->frame;
+		slot->kind = job->skb ? XVIF_TX_SKB : XVIF_TX_XDP;
 		slot->bytes = job->total;
 		slot->left = job->left;
 		slot->failed = false;
@@ -180,6 +182,12 @@ static void send_granted(struct job *job)
 	u32 i;
 
 	xvif_stat_add(job->q->stats, XVIF_TX_GRANTED_SLOTS, job->left);
+	if (!skb) {
+		void *data = job->frame->data;
+
+		grant_piece(job, virt_to_page(data), offset_in_page(data), job->total);
+		return;
+	}
 	grant_piece(job, virt_to_page(skb->data), offset_in_page(skb->data), skb_headlen(skb));
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
 		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
@@ -188,12 +196,15 @@ static void send_granted(struct job *job)
 	}
 }
 
-static int copy_to_page(const struct sk_buff *skb, u32 from, struct page *page, u32 offset,
-			u32 len)
+static int copy_to_page(const struct job *job, u32 from, struct page *page, u32 offset, u32 len)
 {
 	void *to = kmap_local_page(page);
-	int err = skb_copy_bits(skb, from, to + offset, len);
+	int err = 0;
 
+	if (job->skb)
+		err = skb_copy_bits(job->skb, from, to + offset, len);
+	else
+		memcpy(to + offset, job->frame->data + from, len);
 	kunmap_local(to);
 	return err;
 }
@@ -205,7 +216,7 @@ static int send_small(struct job *job)
 	u32 at = (u32)id << tx->small_shift;
 	struct xenpv_gnt *gnt = &tx->small.ent[at / XVIF_FRAME];
 
-	if (copy_to_page(job->skb, 0, gnt->page, at % XVIF_FRAME, job->total))
+	if (copy_to_page(job, 0, gnt->page, at % XVIF_FRAME, job->total))
 		return -EFAULT;
 	xvif_tx_take_id(tx);
 	put_data(job, id, gnt->ref, at % XVIF_FRAME, job->total, NULL, XVIF_NO_ENT);
@@ -259,7 +270,7 @@ static int send_packed(struct job *job)
 	for (i = 0; i < n; i++) {
 		u32 at = i * XVIF_FRAME;
 
-		err = copy_to_page(job->skb, at, tx->pages.ent[ent[i]].page, 0,
+		err = copy_to_page(job, at, tx->pages.ent[ent[i]].page, 0,
 				   min(XVIF_FRAME, job->total - at));
 		if (err) {
 			return_pages(tx, n, ent);
@@ -368,4 +379,83 @@ netdev_tx_t xvif_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (maybe_stop(q, txq) || !more)
 		xvif_tx_push(q);
 	return NETDEV_TX_OK;
+}
+
+/**
+ * xvif_tx_frame - send a frame of XDP
+ * @q: queue, whose tx lock is held
+ * @frame: frame; belongs to the ring if this succeeds
+ * @flags: XEN_NETTXF_* about its checksum
+ *
+ * The backend is shown it by xvif_tx_push(). Room for a packet of the stack
+ * is left, so that the stack need not be stopped.
+ *
+ * Return: 0, -ENOSPC when the ring is full, or another negative errno.
+ */
+int xvif_tx_frame(struct xvif_queue *q, struct xdp_frame *frame, u16 flags)
+{
+	struct xvif_tx_shape shape = {};
+	enum xvif_tx_plan plan;
+	struct job job;
+
+	if (READ_ONCE(q->dead) || !xenpv_xdp_frame_whole(frame))
+		return -EINVAL;
+	xvif_tx_shape_add(&shape, offset_in_page(frame->data), frame->len);
+	plan = xvif_tx_plan(&shape, &q->tx.rules);
+	job = (struct job){
+		.q = q,
+		.frame = frame,
+		.total = shape.total,
+		.left = xvif_tx_plan_slots(&shape, plan),
+		.head = XVIF_NO_ENT,
+		.flags = flags,
+	};
+	if (xvif_tx_room(&q->tx) < XVIF_TX_NEED + job.left)
+		return -ENOSPC;
+	return send(&job, plan);
+}
+
+/**
+ * xvif_tx_mcast - have an address added to the backend's filter, or taken out
+ * @q: queue, whose tx lock is held
+ * @add: add it
+ * @addr: multicast address
+ *
+ * A request without data that carries an extra info (netif.h). Return: 0,
+ * -ENOSPC when the ring is full or -ENETDOWN.
+ */
+int xvif_tx_mcast(struct xvif_queue *q, bool add, const u8 *addr)
+{
+	struct xvif_tx *tx = &q->tx;
+	union {
+		struct xen_netif_extra_info info;
+		struct xen_netif_tx_request req;
+	} wire = {};
+	struct xvif_tx_slot *slot;
+	u16 id;
+
+	if (READ_ONCE(q->dead) || !READ_ONCE(q->vif->ready))
+		return -ENETDOWN;
+	if (xvif_tx_room(tx) < XVIF_TX_NEED + 2)
+		return -ENOSPC;
+	id = xvif_tx_take_id(tx);
+	slot = &tx->slot[id];
+	slot->ptr = NULL;
+	slot->kind = XVIF_TX_NONE;
+	slot->bytes = 0;
+	slot->left = 1;
+	slot->failed = false;
+	slot->head = id;
+	slot->page = NULL;
+	slot->ent = XVIF_NO_ENT;
+	slot->sent = true;
+
+	wire.req.id = id;
+	wire.req.flags = XEN_NETTXF_extra_info;
+	xvif_tx_put(tx, &wire);
+	memset(&wire, 0, sizeof(wire));
+	xvif_extra_mcast(&wire.info, add, addr);
+	atomic_inc(&tx->extras);
+	xvif_tx_put(tx, &wire);
+	return 0;
 }

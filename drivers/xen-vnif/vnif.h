@@ -16,6 +16,9 @@
 #include "../core/link.h"
 #include "../core/ring.h"
 #include "../core/ringmath.h"
+#include "ctrl.h"
+#include "hash.h"
+#include "mcast.h"
 #include "negotiate.h"
 #include "rx-parse.h"
 #include "stats.h"
@@ -197,7 +200,10 @@ struct xvif_rx {
  * @vif: interface
  * @index: number of the queue
  * @dead: a protocol error was found; nothing of it is believed any more
+ * @xdp_redirected: the poll redirected packets, which are to be flushed; the poll's
  * @napi_on: @napi is enabled; link's mutex
+ * @static_tx: the backend keeps the pages of @tx mapped
+ * @static_rx: the same of @rx
  * @stats: counters, of the queue of the same number
  * @napi: completes what was sent, receives
  * @rx_seen: receive responses consumed when the watchdog last looked; the watchdog's
@@ -211,7 +217,10 @@ struct xvif_queue {
 	struct xvif *vif;
 	u32 index;
 	bool dead;
+	bool xdp_redirected;
 	bool napi_on;
+	bool static_tx;
+	bool static_rx;
 	struct xvif_stats __percpu *stats;
 	struct napi_struct napi;
 	u32 rx_seen;
@@ -237,6 +246,16 @@ struct xvif_queue {
  * @want_queues: queues that the user wants, 0 for no wish; written under rtnl
  * @want_rx: %XVIF_RX_FEATURES that the user wants; written under rtnl
  * @told_rx: those the backend was told of at connect
+ * @ctrl: control ring
+ * @hash: receive side scaling
+ * @mcast: multicast filter
+ * @xdp_prog: program for each packet received, or NULL; written under rtnl
+ * @want_headroom: bytes that @xdp_prog needs before a packet; written under rtnl
+ * @told_headroom: those the backend was told of
+ * @irq_usecs: how long interrupts stay off after a poll that found something; rtnl
+ * @tx_frames: answers awaited at most before an interrupt; written under rtnl
+ * @speed: of the link, as the user says, in Mb/s; rtnl
+ * @duplex: the same
  * @host_mac: address that the host gave last; rtnl
  * @host_mtu: MTU that the host gave last, 0 for none; rtnl
  * @stats: counters of each queue
@@ -262,6 +281,16 @@ struct xvif {
 	u32 want_queues;
 	netdev_features_t want_rx;
 	netdev_features_t told_rx;
+	struct xvif_ctrl ctrl;
+	struct xvif_hash hash;
+	struct xvif_mcast mcast;
+	struct bpf_prog __rcu *xdp_prog;
+	u32 want_headroom;
+	u32 told_headroom;
+	u32 irq_usecs;
+	u32 tx_frames;
+	u32 speed;
+	u8 duplex;
 	u8 host_mac[ETH_ALEN];
 	u32 host_mtu;
 	struct xvif_stats __percpu **stats;
@@ -326,6 +355,8 @@ u32 xvif_tx_room(const struct xvif_tx *tx);
 u16 xvif_tx_take_id(struct xvif_tx *tx);
 void xvif_tx_put(struct xvif_tx *tx, const void *request);
 void xvif_tx_push(struct xvif_queue *q);
+int xvif_tx_frame(struct xvif_queue *q, struct xdp_frame *frame, u16 flags);
+int xvif_tx_mcast(struct xvif_queue *q, bool add, const u8 *addr);
 
 /* tx-reap.c */
 bool xvif_tx_reap(struct xvif_queue *q, int budget);
@@ -340,6 +371,17 @@ u32 xvif_rx_abandon(struct xvif_queue *q);
 
 /* skb.c */
 void xvif_skb_receive(struct xvif_queue *q, const struct xvif_rx_packet *p);
+void xvif_skb_deliver(struct xvif_queue *q, struct sk_buff *skb, const struct xvif_rx_packet *p);
+
+/* xdp.c */
+int xvif_bpf(struct net_device *dev, struct netdev_bpf *bpf);
+int xvif_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 flags);
+bool xvif_xdp_receive(struct xvif_queue *q, const struct xvif_rx_packet *p);
+void xvif_xdp_flush(struct xvif_queue *q);
+void xvif_xdp_renegotiate(struct xvif *vif);
+
+/* static.c */
+void xvif_static_connect(struct xvif_queue *q, bool wanted);
 
 /* recover.c */
 void xvif_quiesce(struct xenpv_link *link);

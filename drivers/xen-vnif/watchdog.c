@@ -93,6 +93,8 @@ void xvif_watchdog_work(struct work_struct *work)
 				tx_timed_out(&vif->queues[i]);
 			look_at_rx(&vif->queues[i]);
 		}
+		if (vif->mcast.again)
+			xenpv_link_backend_changed(&vif->link);
 		mutex_unlock(&vif->link.lock);
 	} else {
 		next = RETRY;

@@ -82,7 +82,7 @@ def measure_guest(env, seconds, _number):
     """All workloads once in two fresh guests; returns (results, what a packet costs)."""
     network = env.network()
     env.host.start(SERVER, timeout=3600)
-    guests = [env.guest(vifs=[network.vif()], vcpus=vcpus, memory=192) for vcpus in (2, 1)]
+    guests = [env.guest(nics=[network.nic()], vcpus=vcpus, memory=192) for vcpus in (2, 1)]
     peers = [network.join(guest)[1] for guest in guests]
     guest, other = guests
     other.start(SERVER.replace("/lab/bin/", ""))

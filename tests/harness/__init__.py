@@ -11,8 +11,8 @@ from .bench import (
     Guest,
     Host,
     Image,
+    Nic,
     Result,
-    Vif,
     parse_size,
 )
 from .cases import case
@@ -26,8 +26,8 @@ __all__ = [
     "Guest",
     "Host",
     "Image",
+    "Nic",
     "Result",
-    "Vif",
     "case",
     "parse_size",
     "traffic",

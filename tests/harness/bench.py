@@ -49,12 +49,12 @@ class Disk:
 
 
 @dataclass
-class Vif:
-    """One network interface of a guest, as `xl` writes it: its bridge, MAC and further keys."""
+class Nic:
+    """One vif line of a guest, as `xl` writes it; without mac one is chosen."""
 
-    bridge: str
+    bridge: str = "xenbr0"
     mac: str = ""
-    options: dict = field(default_factory=dict)  # e.g. {"rate": "250KB/s", "mtu": "9000"}
+    options: dict = field(default_factory=dict)  # e.g. {"rate": "10Mb/s", "mtu": "9000"}
 
     def spec(self):
         words = {"mac": self.mac, "bridge": self.bridge, **self.options}
@@ -137,16 +137,16 @@ class Guest:
         """xl block-detach; with check, waits until /dev/<vdev> is gone."""
         raise NotImplementedError
 
-    def attach_vif(self, vif, timeout=30):
-        """xl network-attach; waits for the interface in the guest and returns its handle."""
+    def attach_nic(self, nic, timeout=30) -> int:
+        """xl network-attach; its number (devid), when the guest has the interface."""
         raise NotImplementedError
 
-    def detach_vif(self, handle, timeout=30):
-        """xl network-detach; waits until the interface is gone from the guest."""
+    def detach_nic(self, number, timeout=30):
+        """xl network-detach; returns when the interface is gone in the guest."""
         raise NotImplementedError
 
-    def interface(self, handle=0, timeout=30) -> str:
-        """Name of the interface device/vif/<handle> in the guest."""
+    def interface(self, number=0) -> str:
+        """Name in the guest of the interface that has this number."""
         raise NotImplementedError
 
     def sectors(self, vdev) -> int:

@@ -322,6 +322,41 @@ static void budget(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, xenpv_budget_take(&b, t * 50, 2, 100));
 }
 
+static void backoff_doubles_to_a_bound(struct kunit *test)
+{
+	u64 last = 0;
+	u32 n;
+
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(0, 25, 1250), 0ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(1, 25, 1250), 0ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(2, 25, 1250), 25ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(3, 25, 1250), 50ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(7, 25, 1250), 800ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(8, 25, 1250), 1250ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(~0u, 25, 1250), 1250ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(5, 0, 1250), 0ull);
+	KUNIT_EXPECT_EQ(test, xenpv_backoff(~0u, 0, 1250), 0ull);
+	for (n = 0; n < 100; n++) {
+		u64 wait = xenpv_backoff(n, 100, 5000);
+
+		KUNIT_EXPECT_GE(test, wait, last);
+		KUNIT_EXPECT_LE(test, wait, 5000ull);
+		last = wait;
+	}
+}
+
+static void recent_ones_are_counted(struct kunit *test)
+{
+	struct xenpv_budget b = {};
+
+	KUNIT_EXPECT_EQ(test, xenpv_budget_recent(&b, 0, 10), 0u);
+	xenpv_budget_take(&b, 0, 8, 10);
+	xenpv_budget_take(&b, 5, 8, 10);
+	KUNIT_EXPECT_EQ(test, xenpv_budget_recent(&b, 9, 10), 2u);
+	KUNIT_EXPECT_EQ(test, xenpv_budget_recent(&b, 10, 10), 1u);
+	KUNIT_EXPECT_EQ(test, xenpv_budget_recent(&b, 15, 10), 0u);
+}
+
 static struct kunit_case state_cases[] = {
 	KUNIT_CASE(every_cell_is_defined),
 	KUNIT_CASE(actions_lead_where_they_should),
@@ -334,6 +369,8 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(outside_the_table),
 	KUNIT_CASE(everything_has_a_name),
 	KUNIT_CASE(budget),
+	KUNIT_CASE(backoff_doubles_to_a_bound),
+	KUNIT_CASE(recent_ones_are_counted),
 	{}
 };
 

@@ -16,7 +16,7 @@ import time
 from types import SimpleNamespace
 
 import harness
-from harness import CaseFailed, Disk, Vif
+from harness import CaseFailed, Disk, Nic
 from harness.cases import Case
 
 from .bench import Bench
@@ -107,7 +107,7 @@ class GuestDemo:
         self.say("xl create: root on /dev/vdc, data on an image file")
         guest = self.env.guest(
             disks=[Disk("/dev/vdc", "xvda"), data.disk("xvdb")],
-            vifs=[Vif(BRIDGE)],
+            nics=[Nic(BRIDGE)],
             image="debian",
             kind=self.kind,
         )

@@ -50,7 +50,7 @@ class Guest(Dom, harness.Guest):
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.boot_seconds = None
 
-    def create(self, disks, vcpus, memory, image="tiny", append="", config="", vifs=()):
+    def create(self, disks, vcpus, memory, image="tiny", append="", config="", nics=()):
         """xl create, and wait until labd in the guest answers."""
         ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
         append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
@@ -58,7 +58,7 @@ class Guest(Dom, harness.Guest):
             # Each access to PCI configuration space goes through QEMU: don't search it all.
             append += " pci=noearly,lastbus=0"
         specs = ", ".join(f'"{disk_spec(d, self._env.backend.kind)}"' for d in disks)
-        interfaces = ", ".join(f'"{vif.spec()}"' for vif in vifs)
+        interfaces = ", ".join(f'"{nic.spec()}"' for nic in nics)
         text = f"""\
 name = "{self.name}"
 type = "{self.kind}"
@@ -150,17 +150,17 @@ vif = [{interfaces}]
         )
         return self._interfaces()[handle]
 
-    def attach_vif(self, vif, timeout=30):
+    def attach_nic(self, nic, timeout=30):
         home = f"/local/domain/{self.domid}/device/vif"
         before = set(self._host.run(f"xenstore-list {home}", check=False).out.split())
-        words = " ".join(vif.spec().split(","))
+        words = " ".join(nic.spec().split(","))
         self._host.run(f"xl network-attach {self.domid} {words}", timeout=timeout)
         after = set(self._host.run(f"xenstore-list {home}").out.split())
         (handle,) = after - before
         self.interface(int(handle), timeout)
         return int(handle)
 
-    def detach_vif(self, handle, timeout=30):
+    def detach_nic(self, handle, timeout=30):
         self._host.run(f"xl network-detach {self.domid} {handle}", timeout=timeout)
         self._env.await_(
             lambda: handle not in self._interfaces(),

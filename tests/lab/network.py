@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bridges in dom0 for the guests of a case, and the addresses of who is on them."""
 
-from harness import Vif
+from harness import Nic
 
 
 class Network:
@@ -27,9 +27,9 @@ class Network:
         """The IPv4 and the IPv6 address of a member; dom0 is member 1."""
         return f"10.9.{self._number}.{member}", f"fd09:{self._number}::{member:x}"
 
-    def vif(self, mac="", **options):
+    def nic(self, mac="", **options):
         """An interface for a guest's configuration, on this bridge."""
-        return Vif(self.name, mac, options)
+        return Nic(self.name, mac, options)
 
     def join(self, guest, handle=0, mtu=None):
         """Bring a guest's interface up with the next addresses; returns its name and these."""

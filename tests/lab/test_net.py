@@ -10,7 +10,7 @@ def connected(env, **options):
     """A guest on a bridge with dom0, where a server runs: (network, guest, interface)."""
     network = env.network()
     env.host.start(SERVER, timeout=3600)
-    guest = env.guest(vifs=[network.vif()], **options)
+    guest = env.guest(nics=[network.nic()], **options)
     interface, _ = network.join(guest)
     return network, guest, interface
 
@@ -26,9 +26,9 @@ def use(env):
     expected = {"xen-vnif": "xen-vnif", "xen-netfront": "vif"}[env.frontend]
     env.check(driver_of(guest) == expected, f"{interface} is driven by {driver_of(guest)}")
     traffic.compare(guest, network.addresses(1))
-    handle = guest.attach_vif(network.vif())
+    handle = guest.attach_nic(network.nic())
     network.join(guest, handle)
-    guest.detach_vif(handle)
+    guest.detach_nic(handle)
     traffic.compare(guest, network.addresses(1)[:1], size="64K")
     guest.shutdown()
 
@@ -89,14 +89,14 @@ def interfaces_come_and_go_under_traffic(env):
     network, guest, _ = connected(env)
     grants = None
     for _ in range(5):
-        handle = guest.attach_vif(network.vif())
+        handle = guest.attach_nic(network.nic())
         interface, _ = network.join(guest, handle)
         blast = guest.start(
             f"traffic blast {network.addresses(1)[0]}%{interface} --seconds 60 || true"
         )
         packets = f"cat /sys/class/net/{interface}/statistics/tx_packets"
         env.await_(lambda: int(guest.run(packets).out) > 50, f"packets on {interface}", 20)
-        guest.detach_vif(handle)
+        guest.detach_nic(handle)
         blast.kill()
         grants = grants or guest.grants()
     env.check(guest.grants() <= grants, f"{guest.grants()} grants in use, {grants} before")
@@ -137,7 +137,7 @@ def ten_interfaces(env):
     """Ten interfaces of one guest, on two bridges, each carries traffic."""
     networks = [env.network("xenbr0"), env.network("xenbr1")]
     env.host.start(SERVER, timeout=3600)
-    guest = env.guest(vifs=[networks[n % 2].vif() for n in range(10)])
+    guest = env.guest(nics=[networks[n % 2].nic() for n in range(10)])
     for handle in range(10):
         network = networks[handle % 2]
         interface, _ = network.join(guest, handle)
@@ -149,7 +149,7 @@ def rate_limit(env):
     """A limit of xl's rate= is kept within a tenth, by bytes over twenty seconds."""
     network = env.network()
     env.host.start(SERVER, timeout=3600)
-    guest = env.guest(vifs=[network.vif(rate="256KB/s")])
+    guest = env.guest(nics=[network.nic(rate="256KB/s")])
     network.join(guest)
     server = network.addresses(1)[0]
     # The burst that the limit allows at its start is not part of the measure.

@@ -12,7 +12,7 @@
 #include "traffic.h"
 
 #define WINDOW      16u
-#define AGAIN_NS    100000000ull /* before something is sent or asked for again */
+#define AGAIN_NS    300000000ull /* before something is sent or asked for again */
 #define MAX_PACKETS (1u << 24)
 
 static int open_socket(const struct task *task)

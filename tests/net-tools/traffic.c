@@ -11,6 +11,7 @@
 static const char usage[] =
 	"Usage: traffic serve [--port N] [--seconds N]\n"
 	"       traffic send|receive HOST [--proto tcp|udp] [--bytes N | --seconds N] [--size N]\n"
+	"       traffic all HOST... [--bytes N] [--size N]\n"
 	"       traffic pingpong HOST [--proto tcp|udp] [--count N] [--size N]\n"
 	"       traffic stream HOST [--seconds N] [--rate BYTES] [--progress MS]\n"
 	"       traffic blast HOST [--reverse] [--size N] [--seconds N]\n"
@@ -18,6 +19,7 @@ static const char usage[] =
 	"serve     answer all of the others, on TCP and UDP, IPv4 and IPv6; --port 0: any\n"
 	"send      pseudo-random data to HOST, checksums of both ends compared\n"
 	"receive   the same from HOST\n"
+	"all       both over TCP and UDP with each HOST; a line for each\n"
 	"pingpong  round trips\n"
 	"stream    a TCP stream there and back, each byte checked, until SIGTERM or --seconds\n"
 	"blast     UDP datagrams as fast as possible, counted by who receives them\n"
@@ -112,6 +114,22 @@ static void parse(int argc, char **argv, struct task *task)
 	}
 }
 
+/* All transfers with one host, in one process as starting many takes long in some guests. */
+static int transfer_all(const struct task *task)
+{
+	static int (*const runs[])(const struct task *) = { tcp_send, tcp_receive, udp_send,
+							    udp_receive };
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]) && code == EXIT_OK; i++) {
+		struct task one = *task;
+
+		one.seed += i;
+		code = runs[i](&one);
+	}
+	return code;
+}
+
 struct command {
 	const char *name;
 	int (*tcp)(const struct task *task);
@@ -123,6 +141,7 @@ static const struct command commands[] = {
 	{ "serve", traffic_serve, traffic_serve, 0, 3600 },
 	{ "send", tcp_send, udp_send, 1400, 0 },
 	{ "receive", tcp_receive, udp_receive, 1400, 0 },
+	{ "all", transfer_all, transfer_all, 1400, 0 },
 	{ "pingpong", tcp_pingpong, udp_pingpong, 64, 0 },
 	{ "stream", tcp_stream, NULL, 0, 10 },
 	{ "blast", udp_blast, udp_blast, 64, 5 },
@@ -137,41 +156,51 @@ static const struct command *find(const char *name)
 	die(EXIT_USAGE, "no such command: %s; see traffic --help", name);
 }
 
+/* Options that do not go together, or with this command. */
+static void check(const struct task *task, const struct command *command)
+{
+	unsigned int min = sizeof(struct datagram) + 8;
+
+	if (task->udp && !command->udp)
+		die(EXIT_USAGE, "%s is for TCP", command->name);
+	if (!task->udp && command->tcp != udp_blast && command->tcp != transfer_all)
+		return;
+	if (task->size < min)
+		die(EXIT_USAGE, "--size is at least %u for UDP", min);
+	if (task->reverse && task->size > 2048)
+		die(EXIT_USAGE, "--size is at most 2048 with --reverse");
+	if (task->seconds && command->tcp != udp_blast)
+		die(EXIT_USAGE, "--seconds is for TCP here");
+}
+
 int main(int argc, char **argv)
 {
 	struct task task = { .port = TRAFFIC_PORT, .bytes = 1 << 20, .count = 100, .timeout = 30 };
 	const struct command *command;
-	bool serve;
+	int code = EXIT_OK, hosts;
 
 	tool_name = "traffic";
 	parse(argc, argv, &task);
 	if (optind == argc)
 		die(EXIT_USAGE, "what to do? See traffic --help");
 	command = find(argv[optind++]);
-	serve = command->tcp == traffic_serve;
-	if (argc - optind != !serve)
-		die(EXIT_USAGE, "%s: %s; see traffic --help", command->name,
-		    serve ? "takes no address" : "which address?");
-	if (!serve) {
+	hosts = argc - optind;
+	task.size = task.size ? task.size : command->size;
+	task.seconds = task.seconds ? task.seconds : command->seconds;
+	if (command->tcp == traffic_serve) {
+		if (hosts)
+			die(EXIT_USAGE, "serve takes no address; see traffic --help");
+		return traffic_serve(&task);
+	}
+	if (hosts == 0 || (hosts > 1 && command->tcp != transfer_all))
+		die(EXIT_USAGE, "%s: which address? See traffic --help", command->name);
+	check(&task, command);
+	for (; optind < argc && code == EXIT_OK; optind++) {
 		task.host = argv[optind];
 		if (!parse_address(task.host, task.port, &task.peer))
 			die(EXIT_USAGE, "%s is no address", task.host);
+		task.seed = now_ns() ^ (uint64_t)getpid() << 40;
+		code = task.udp ? command->udp(&task) : command->tcp(&task);
 	}
-	task.size = task.size ? task.size : command->size;
-	task.seconds = task.seconds ? task.seconds : command->seconds;
-	task.seed = now_ns() ^ (uint64_t)getpid() << 40;
-	if (command->tcp == udp_blast || task.udp) {
-		unsigned int min = sizeof(struct datagram) + 8;
-
-		if (!serve && task.size < min)
-			die(EXIT_USAGE, "--size is at least %u for UDP", min);
-		if (task.reverse && task.size > 2048)
-			die(EXIT_USAGE, "--size is at most 2048 with --reverse");
-		if (task.seconds && command->tcp != udp_blast && !serve)
-			die(EXIT_USAGE, "--seconds is for TCP here");
-		if (!command->udp)
-			die(EXIT_USAGE, "%s is for TCP", command->name);
-		return command->udp(&task);
-	}
-	return command->tcp(&task);
+	return code;
 }

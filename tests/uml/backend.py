@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The backend of a test environment: our daemon, or the shim's own test peer."""
 
+import contextlib
 import json
 import os
 import signal
@@ -27,8 +28,8 @@ class Backend(harness.Backend):
 
     def _command(self):
         tools = self._env.tools
-        if self.kind == "testback":
-            return [str(tools / "tests/uml/hv/testback")]
+        if self.kind in ("testback", "testback-vif"):
+            return [str(tools / "tests/uml/hv" / self.kind)]
         program = tools / "tools/backend/control/xenpv-backendd-loop"
         worker = tools / "tools/backend/worker/xenpv-worker-loop"
         config = self._env.scratch / "backendd.conf"
@@ -55,7 +56,8 @@ class Backend(harness.Backend):
         command = self._command()
         if not os.path.exists(command[0]):
             raise CaseFailed(f"{command[0]} is not built (scripts/build-tools)")
-        self._process = Process(command, self.log_file, env=self._env.environ)
+        with self._env.net or contextlib.nullcontext():
+            self._process = Process(command, self.log_file, env=self._env.environ)
         self.starts += 1
         threading.Thread(target=self._supervise, args=(self._process,), daemon=True).start()
 

@@ -22,6 +22,7 @@ from . import gcov
 from .backend import Backend
 from .guest import Guest
 from .hub import Hub
+from .network import Network
 from .process import Process, await_end, having_environment
 from .toolstack import Toolstack
 from .xenstore import Xenstore
@@ -128,7 +129,7 @@ class Env(harness.Env):
         self.build, self.tools = BUILD, TOOLS
         self.notes, self.allowed, self.guests, self._disks = {}, [], [], {}
         self.tag = bench.next_tag()
-        self.hub = self.store = self.toolstack = self.backend = None
+        self.hub = self.store = self.toolstack = self.backend = self.net = None
         self._hub_process = self._xenstored = None
         self.toolstack_lock = threading.Lock()
         self.aborted = False
@@ -148,7 +149,9 @@ class Env(harness.Env):
     def up(self):
         self._start_hub()
         self._start_xenstored()
-        self.toolstack = Toolstack(self.store)
+        if self.case.options.get("net"):
+            self.net = Network(self)
+        self.toolstack = Toolstack(self.store, self.net)
         self.backend = Backend(self, self.case.backend)
         self.backend.start()
 
@@ -210,8 +213,8 @@ class Env(harness.Env):
 
     def guest(self, disks=(), vcpus=1, memory=None, **options):
         """
-        Options: name, frontend (xen-vbd, xen-blkfront, none), kernel (plain, debug) and
-        parameters ({module: "name=value ..."}).
+        Options: nics (a list of harness.Nic), name, frontend (xen-vbd, xen-blkfront, xen-vnif,
+        xen-netfront, none), kernel (plain, debug) and parameters ({module: "name=value ..."}).
         """
         guest = Guest(self, options.get("name") or f"g{len(self.guests)}")
         self.guests.append(guest)
@@ -221,6 +224,7 @@ class Env(harness.Env):
             options.get("frontend", self.frontend),
             disks,
             options.get("parameters"),
+            nics=options.get("nics", ()),
         )
         return guest
 
@@ -260,6 +264,7 @@ class Env(harness.Env):
             if not guest.running:
                 continue
             if failed:
+                guest.save_dmesg(5)
                 guest.kill()
                 continue
             try:
@@ -319,6 +324,8 @@ class Env(harness.Env):
                 client.close()
         if self.backend is not None:
             self.backend.kill()
+        if self.net is not None:
+            self.net.close()
         for process in (self._xenstored, self._hub_process):
             if process is not None:
                 process.kill()

@@ -9,6 +9,7 @@ from harness import CaseFailed, Result
 
 from . import hub as hubs
 from .console import Console
+from .nics import Nics
 from .process import Process
 from .toolstack import ToolstackError, devid
 
@@ -19,11 +20,13 @@ BOOT_LIMIT = 60
 FRONTENDS = {
     "xen-vbd": ["core/xenpv-core.ko", "xen-vbd/xen-vbd.ko"],
     "xen-blkfront": ["shim/xen-blkfront.ko"],
+    "xen-vnif": ["core/xenpv-core.ko", "xen-vnif/xen-vnif.ko"],
+    "xen-netfront": ["shim/xen-netfront.ko"],
     "none": [],
 }
 
 
-class Guest(harness.Guest):
+class Guest(Nics, harness.Guest):
     """One domain. After save_restore() the process is the same, .domid is another."""
 
     kind = "uml"
@@ -36,13 +39,17 @@ class Guest(harness.Guest):
         self.console = None
         self._process = None
         self._kernel = None
+        self._modules = set()
+        self.nic_options = {}
+        self.serving = None  # netload's server in here
         self.log = env.logs / f"guest-{name}.log"
 
-    def boot(self, kernel, memory, frontend, disks, parameters, shim=True):
+    def boot(self, kernel, memory, frontend, disks, parameters, shim=True, nics=()):
         """
         Start the kernel, become a domain, load the frontend.
 
         @parameters: module parameters by module name, e.g. {"xen-vbd": "max_queues=1"}
+        @nics: as attach_nic() takes them; they get handles 0, 1, ...
         """
         env = self._env
         self.domid, socket_fd = env.hub.create()
@@ -76,21 +83,26 @@ class Guest(harness.Guest):
         if not shim:
             return
         loading = self.console.insmod(env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd}")
-        self._build(disks)
+        self._build(disks, dict(enumerate(nics)))
         self._loaded(loading)
         self._kernel = kernel
         self.load(frontend, parameters)
         for disk in disks:
             self._wait_for(disk.vdev, 30)
+        for number in range(len(nics)):
+            self.await_nic(number)
 
     def load(self, frontend, parameters=None):
         """Load a frontend's modules, with what boot() says of parameters."""
         for module in FRONTENDS[frontend]:
+            if module in self._modules:
+                continue
+            self._modules.add(module)
             name = os.path.basename(module)[: -len(".ko")]
             path = self._env.module(self._kernel, module)
             self._loaded(self.console.insmod(path, (parameters or {}).get(name, "")))
 
-    def _build(self, disks):
+    def _build(self, disks, nics):
         """What xl create does between the domain's making and its first instruction."""
         env = self._env
         info = env.hub.wait(self.domid, hubs.REGISTERED | hubs.DEAD, env.scaled(BOOT_LIMIT))
@@ -102,8 +114,12 @@ class Guest(harness.Guest):
             for disk in disks:
                 env.toolstack.check_target(disk)
                 env.toolstack.disk_nodes(self.domid, disk)
+            for number, nic in nics.items():
+                self.nic_nodes(number, nic)
         for disk in disks:
             env.toolstack.finish_attach(self.domid, disk)
+        for number in nics:
+            env.toolstack.finish_attach_vif(self.domid, number)
         env.hub.unpause(self.domid)
 
     def _loaded(self, pending):
@@ -140,6 +156,12 @@ class Guest(harness.Guest):
         """A file of the guest as text, or None; quicker than a command."""
         return self.console.read(path, self._env.scaled(20))
 
+    def write(self, path, text):
+        """Into a file of the guest that is there already."""
+        rc = self.console.write(path, text).wait(self._env.scaled(20)).rc
+        if rc:
+            raise CaseFailed(f"{self.name}: write {path}: {os.strerror(-rc)}")
+
     def attach(self, disk, timeout=30, check=True):
         try:
             self._env.toolstack.attach(self.domid, disk)
@@ -167,7 +189,8 @@ class Guest(harness.Guest):
         xl takes too long over its scripts for this to happen to it. Of all that sysfs has of a
         device only the directory stays until the driver's remove() is over.
         """
-        node = f"/sys/devices/vbd-{devid(vdev)}"
+        kind = "vif" if vdev.startswith("vif") else "vbd"
+        node = f"/sys/devices/{kind}-{devid(vdev)}"
         self._env.await_(
             lambda: not self.console.exists(node, self._env.scaled(20)),
             f"the device of {vdev} to go from {self.name}",
@@ -194,6 +217,14 @@ class Guest(harness.Guest):
 
     def dmesg(self):
         return self.run("dmesg").out
+
+    def save_dmesg(self, timeout):
+        """For whoever looks for what went wrong: the guest may not answer any more."""
+        try:
+            text = self.console.run("dmesg").wait(timeout).out
+        except CaseFailed:
+            return
+        (self._env.logs / f"dmesg-{self.name}.log").write_text(text)
 
     def memory(self):
         """Resident memory of the guest's process in bytes."""
@@ -237,6 +268,7 @@ class Guest(harness.Guest):
         """
         env = self._env
         disks = [env.disk_of(self.domid, vdev) for vdev in env.toolstack.disks(self.domid)]
+        nics = dict(self.nic_options)
         old = self.domid
         env.toolstack.request_shutdown(old, "suspend")
         info = env.hub.wait(old, hubs.SHUTDOWN | hubs.DEAD, env.scaled(timeout))
@@ -255,5 +287,5 @@ class Guest(harness.Guest):
                 if error.errno != 16 or time.monotonic() > end:  # EBUSY
                     raise CaseFailed(f"{self.name} cannot resume: {error}") from error
                 time.sleep(0.005)
-        self._build(disks)
+        self._build(disks, nics)
         self.run("true", timeout)

@@ -6,6 +6,8 @@ import re
 import stat
 import time
 
+from .toolstack_vif import Vifs
+
 # xen/io/xenbus.h
 INIT_WAIT, CLOSING, CLOSED = "2", "5", "6"
 
@@ -18,7 +20,12 @@ class ToolstackError(Exception):
 
 
 def devid(vdev):
-    """The number of a virtual device name, as docs/misc/vbd-interface encodes it."""
+    """
+    The number of a virtual device name, as docs/misc/vbd-interface encodes it. Interfaces are
+    called vif0, vif1, ... here.
+    """
+    if re.fullmatch(r"vif\d+", vdev):
+        return int(vdev[3:])
     match = re.fullmatch(r"(xvd|hd|sd)([a-z]+)(\d*)", vdev)
     if not match:
         raise ToolstackError(f"bad vdev {vdev!r}")
@@ -37,11 +44,12 @@ def devid(vdev):
     return (3 if disk < 2 else 22) << 8 | (disk & 1) << 6 | part
 
 
-class Toolstack:
+class Toolstack(Vifs):
     """Acts as libxl of domain 0."""
 
-    def __init__(self, store):
+    def __init__(self, store, network=None):
         self.store = store
+        self.network = network
         store.write("/local/domain/0/domid", 0)
         store.write("/local/domain/0/name", "Domain-0")
         store.permissions("/local/domain/0", "n0")
@@ -79,11 +87,11 @@ class Toolstack:
         self.store.transaction(nodes)
 
     def paths(self, domid, vdev):
-        number = devid(vdev)
+        number, kind = devid(vdev), "vif" if vdev.startswith("vif") else "vbd"
         return (
-            f"/local/domain/0/backend/vbd/{domid}/{number}",
-            f"/local/domain/{domid}/device/vbd/{number}",
-            f"/libxl/{domid}/device/vbd/{number}",
+            f"/local/domain/0/backend/{kind}/{domid}/{number}",
+            f"/local/domain/{domid}/device/{kind}/{number}",
+            f"/libxl/{domid}/device/{kind}/{number}",
         )
 
     @staticmethod
@@ -100,7 +108,7 @@ class Toolstack:
 
     def disk_nodes(self, domid, disk):
         """The transaction of device_disk_add()."""
-        backend, frontend, libxl = self.paths(domid, disk.vdev)
+        backend, frontend, _ = self.paths(domid, disk.vdev)
         script = disk.options.get("script", "block")
         number = devid(disk.vdev)
         back = {
@@ -127,12 +135,17 @@ class Toolstack:
             "device-type": "disk",
             "trusted": disk.options.get("trusted", "1"),
         }
+        self.write_device(domid, disk.vdev, back, front)
+
+    def write_device(self, domid, vdev, back, front):
+        """The nodes of a device at its three places (libxl__device_generic_add)."""
+        backend, frontend, libxl = self.paths(domid, vdev)
         ours = f"n{domid}", "r0"
         theirs = "n0", f"r{domid}"
 
         def nodes(tx):
             if self.store.read(f"{libxl}/backend", tx) is not None:
-                raise ToolstackError(f"domain {domid} has a {disk.vdev} already")
+                raise ToolstackError(f"domain {domid} has a {vdev} already")
             for path, values, perms in (
                 (backend, back, theirs),
                 (frontend, front, ours),
@@ -202,17 +215,21 @@ class Toolstack:
         self.finish_attach(domid, disk)
 
     def finish_attach(self, domid, disk):
-        backend = self.paths(domid, disk.vdev)[0]
+        self._finish(domid, disk.vdev, lambda: self.hotplug_add(domid, disk))
+
+    def _finish(self, domid, vdev, hotplug):
+        """Wait for the backend, then run its script; without both the device is removed."""
+        backend = self.paths(domid, vdev)[0]
         reached = self._await(f"{backend}/state", INIT_WAIT, INIT_TIMEOUT)
-        if reached and self.hotplug_add(domid, disk):
+        if reached and hotplug():
             return
         reason = self.store.read(f"{backend}/hotplug-error")
         if reached is None:
             reason = reason or "the backend node vanished"
         elif not reached:
             reason = reason or f"the backend is not ready after {INIT_TIMEOUT} s"
-        self.detach(domid, disk.vdev, force=True)
-        raise ToolstackError(f"{disk.vdev}: {reason or 'the hotplug script failed'}")
+        self.detach(domid, vdev, force=True)
+        raise ToolstackError(f"{vdev}: {reason or 'the hotplug script failed'}")
 
     def detach(self, domid, vdev, force=False, timeout=DESTROY_TIMEOUT):
         """
@@ -222,6 +239,7 @@ class Toolstack:
         begun = self._begin_detach(domid, vdev, force)
         in_time = not begun or self._await_closed(domid, vdev, timeout)
         if in_time or force:
+            self.script_offline(domid, vdev)
             self._end_detach(domid, vdev)
         else:
             # LIBXL__FORCE_AUTO: once more, and the frontend is not asked any more.
@@ -268,16 +286,18 @@ class Toolstack:
 
     def destroy_nodes(self, domid):
         """libxl__destroy_domid after the domain itself: devices, then what is left."""
-        disks = self.disks(domid)
-        closing = [vdev for vdev in disks if self._begin_detach(domid, vdev, force=True)]
+        devices = self.disks(domid) + [f"vif{number}" for number in self.nics(domid)]
+        closing = [vdev for vdev in devices if self._begin_detach(domid, vdev, force=True)]
         late = [v for v in closing if not self._await_closed(domid, v, DESTROY_TIMEOUT)]
-        for vdev in disks:
+        for vdev in devices:
+            self.script_offline(domid, vdev)
             self._end_detach(domid, vdev)
         self.store.release(domid)
         for path in (
             f"/local/domain/{domid}",
             f"/libxl/{domid}",
             f"/local/domain/0/backend/vbd/{domid}",
+            f"/local/domain/0/backend/vif/{domid}",
         ):
             self.store.remove(path)
         return late

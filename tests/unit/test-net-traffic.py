@@ -75,6 +75,16 @@ def transfers(port, host):
         assert result["rtt_us"]["min"] <= result["rtt_us"]["avg"] <= result["rtt_us"]["max"], result
 
 
+def together(port):
+    """All transfers with two hosts: a line for each."""
+    command = [PROGRAM, "all", "127.0.0.1", "::1", "--port", str(port), "--bytes", "20000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and len(lines) == 8, done
+    assert all(line["intact"] for line in lines), lines
+    assert len({line["sum_sent"] for line in lines}) == 8, "one pattern was sent twice"
+
+
 def timed(port):
     at = ("127.0.0.1", "--port", str(port), "--seconds", "1")
     for way in ("send", "receive"):
@@ -140,6 +150,7 @@ def main():
     with server() as port:
         for host in ("127.0.0.1", "::1"):
             transfers(port, host)
+        together(port)
         timed(port)
         stopped(port)
         spoilt(port)

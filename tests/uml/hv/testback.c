@@ -24,7 +24,6 @@
 #include <xen/xen.h>
 #include <xen/grant_table.h>
 #include <xen/io/xenbus.h>
-#include <xenstore.h>
 
 /* ring.h wants barriers of its user; the other side is another processor. */
 #define mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
@@ -33,9 +32,9 @@
 #include <xen/io/blkif.h>
 
 #include "host.h"
+#include "testback-xs.h"
 
 #define RING_PAGES 8
-#define PATH_SIZE  256
 
 enum fault {
 	FAULT_NONE,
@@ -83,41 +82,7 @@ struct vbd {
 };
 
 static TAILQ_HEAD(, vbd) vbds = TAILQ_HEAD_INITIALIZER(vbds);
-static struct xs_handle *xs;
 static struct host_evtchn *ev;
-
-static void fatal(const char *what, int error)
-{
-	fprintf(stderr, "testback: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static char *xs_get(const char *dir, const char *name)
-{
-	char path[2 * PATH_SIZE];
-	unsigned int len;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return xs_read(xs, XBT_NULL, path, &len);
-}
-
-static uint32_t xs_get_number(const char *dir, const char *name, uint32_t missing)
-{
-	char *value = xs_get(dir, name);
-	uint32_t n = value ? (uint32_t)strtoul(value, NULL, 10) : missing;
-
-	free(value);
-	return n;
-}
-
-static void xs_put(const char *dir, const char *name, uint64_t number)
-{
-	char path[2 * PATH_SIZE], value[24];
-	int len = snprintf(value, sizeof(value), "%llu", (unsigned long long)number);
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	xs_write(xs, XBT_NULL, path, value, (unsigned int)len);
-}
 
 /* Not twice: the node may be that of the next device of this name by then. */
 static void set_state(struct vbd *v, enum xenbus_state state)
@@ -531,10 +496,11 @@ int main(void)
 	int fd = host_evtchn_open(), r = fd < 0 ? fd : host_evtchn_fdopen(fd, &ev);
 	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
 
+	program = "testback";
 	if (r < 0)
 		fatal("event channels", -r);
-	xs = xs_open(0);
-	if (!xs || !xs_watch(xs, "backend/vbd", "back"))
+	xs_connect();
+	if (!xs_watch(xs, "backend/vbd", "back"))
 		fatal("xenstore", errno);
 	pfd[0].fd = xs_fileno(xs);
 	pfd[1].fd = host_evtchn_fd(ev);

@@ -78,7 +78,7 @@ static void take_packet(struct vif_queue *q, const struct vif_tx_request *req)
 	struct vif_tx_packet *p = &tx->packet[tx->nr_packets];
 	uint8_t *to;
 
-	*p = (struct vif_tx_packet){ .slots = req->slots, .first = tx->nr_slots };
+	*p = (struct vif_tx_packet){ .slots = req->slots, .first = tx->nr_slots, .len = req->size };
 	for (uint32_t i = 0; i < req->slots; i++)
 		tx->slot[tx->nr_slots++] = (struct vif_tx_slot){ req->id[i], req->extra >> i & 1 };
 	if (req->kind == VIF_TX_BAD) {
@@ -87,7 +87,6 @@ static void take_packet(struct vif_queue *q, const struct vif_tx_request *req)
 		change_mcast(q, req, p);
 	} else {
 		p->frame = to = tx->arena + tx->used + TAP_HEADER;
-		p->len = req->size;
 		p->offload = req->offload;
 		tx->used += TAP_HEADER + req->size;
 		for (uint32_t i = 0; i < req->nr_frags; i++) {

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xen-vnif and a backend that misbehaves: an error for that device alone, then it goes on."""
+
+from harness import Nic, case
+
+from uml.netload import alive, exercise, used
+
+HOSTILE = {"benches": "uml", "frontend": "xen-vnif", "backend": "testback-vif", "net": True}
+
+# Faults that no honest backend has: the connection is made anew, and this is said of it.
+IMPOSSIBLE = (
+    ("tx-bad-id", "an answer to packet id 48879, which is not in flight"),
+    ("tx-free-id", "which is not in flight"),
+    ("tx-same-id", "which is not in flight"),
+    ("tx-bad-status", "status 42 for packet id"),
+    ("tx-bad-index", "transmit response index"),
+    ("tx-mapped", "whose page it still maps"),
+    ("rx-bad-id", "a response with a wrong id"),
+    ("rx-bad-offset", "data that ends after its page"),
+    ("rx-bad-size", "data that ends after its page"),
+    ("rx-bad-flags", "a GSO prefix, which it was not offered"),
+    ("rx-bad-index", "receive response index"),
+    ("rx-long-chain", "a packet with too many slots"),
+    ("rx-extra-type", "an extra info of unknown type"),
+    ("rx-extra-chain", "extra info"),
+)
+
+# Packets that are lost, as on any wire, or arrive all the same.
+HARMLESS = (
+    "tx-error",
+    "tx-dropped",
+    "tx-lost",
+    "rx-zero-size",
+    "rx-tiny",
+    "rx-tiny-chain",
+    "rx-zero-chain",
+    "rx-error",
+    "rx-extra-gso",
+    "rx-extra-size",
+)
+
+
+def stat(guest, name, number=0):
+    """A counter of the driver."""
+    for line in guest.read(f"/sys/kernel/debug/xenpv/vif-{number}/stats").splitlines():
+        word, value = line.split()[:2]
+        if word == name:
+            return value
+    raise KeyError(name)
+
+
+def reconnects(guest, number=0):
+    return int(stat(guest, "reconnects", number))
+
+
+def spoil(env, guest, fault):
+    env.store.write(f"{guest.vif_backend()}/fault", fault)
+
+
+def await_spoilt(env, guest, timeout=30):
+    """Until the fault has met a packet."""
+    node = f"{guest.vif_backend()}/fault"
+    env.await_(lambda: env.store.read(node) == "none", "the fault to happen", timeout)
+
+
+def prepare(env, parameters):
+    """A guest with two interfaces: the first will suffer, the other is to notice nothing."""
+    guest = env.guest(
+        nics=[Nic(env.net.bridge(0)), Nic(env.net.bridge(1))],
+        parameters={"xen-vnif": f"close_wait_ms=200 {parameters}"},
+    )
+    guest.configure()
+    exercise(env, guest, size="64K")
+    alive(env, guest, 1)
+    return guest
+
+
+@case(**HOSTILE)
+def net_impossible_answers(env):
+    """Each kind of answer that cannot be: one clear message, a reconnect, and traffic again."""
+    guest = prepare(env, "max_recoveries=32")
+    # With the pages that a fault leaves mapped until the reconnect.
+    before = used(guest)
+    error = f"/local/domain/{guest.domid}/error/device/vif/0/error"
+    for fault, message in IMPOSSIBLE:
+        number = reconnects(guest)
+        spoil(env, guest, fault)
+        alive(env, guest)
+        await_spoilt(env, guest)
+        env.await_(lambda: reconnects(guest) > number, f"a reconnect after {fault}")
+        env.await_(lambda: stat(guest, "state") == "Connected", f"a connection after {fault}")
+        said = env.store.read(error) or ""
+        env.check(message in said, f"{fault}: {message!r} is not in the error node: {said!r}")
+        alive(env, guest)
+        env.check(reconnects(guest) == number + 1, f"{fault}: more than one reconnect")
+    env.check(reconnects(guest, 1) == 0, "the other interface suffered, too")
+    exercise(env, guest, size="64K")
+    alive(env, guest, 1)
+    env.await_(lambda: used(guest) == before, f"event channels and grants to be {before} again")
+    env.allow_log("reconnecting|still in use")
+
+
+@case(**HOSTILE)
+def net_harmless_answers(env):
+    """Errors that the protocol knows, and packets that are none: they are lost, nothing else."""
+    guest = prepare(env, "")
+    for fault in HARMLESS:
+        spoil(env, guest, fault)
+        alive(env, guest)
+        await_spoilt(env, guest)
+        env.check(reconnects(guest) == 0, f"{fault}: the connection was made anew")
+    # Parts of packets that take the next one for their rest, if they are not found out.
+    for fault in ("rx-cut-chain", "rx-extra-cut", "rx-mute", "tx-mute"):
+        spoil(env, guest, fault)
+        alive(env, guest)
+        await_spoilt(env, guest)
+        env.await_(lambda: stat(guest, "state") == "Connected", f"a connection after {fault}")
+        alive(env, guest)
+    env.allow_log("reconnecting|still in use")
+
+
+@case(**HOSTILE)
+def net_stalls(env):
+    """Nothing is answered, nothing received, no state followed: bounded, and it comes back."""
+    guest = prepare(env, "outage=3")
+    before = used(guest)
+    spoil(env, guest, "tx-stall")
+    # Fills the ring; the stack's own watchdog then finds it stopped.
+    guest.tool(
+        "traffic", "blast", guest.host_address(), "--seconds", 1, "--timeout", 1, check=False
+    )
+    env.await_(lambda: reconnects(guest) > 0, "a reconnect", 60)
+    spoil(env, guest, "none")
+    env.await_(lambda: stat(guest, "state") == "Connected", "a connection", 60)
+    alive(env, guest)
+    spoil(env, guest, "rx-stall")
+    env.check(
+        guest.tool("traffic", "send", guest.host_address(), "--timeout", 1, check=False) is None,
+        "data was answered by nobody",
+    )
+    spoil(env, guest, "none")
+    alive(env, guest)
+    # A backend that has gone, and answers no state: no link, until it is back.
+    spoil(env, guest, "deaf")
+    state = f"{guest.vif_backend()}/state"
+    env.store.write(state, "5")
+    carrier = f"/sys/class/net/{guest.interface()}/carrier"
+    env.await_(lambda: guest.read(carrier).strip() == "0", "the link to be lost", 30)
+    spoil(env, guest, "none")
+    env.store.write(state, "6")
+    env.await_(lambda: guest.read(carrier).strip() == "1", "the link to be back", 60)
+    alive(env, guest)
+    alive(env, guest, 1)
+    env.await_(lambda: used(guest) == before, f"event channels and grants to be {before} again")
+    env.allow_log("NETDEV WATCHDOG|transmit queue|reconnecting|no working backend|still in use")
+
+
+@case(**HOSTILE)
+def net_each_state_of_the_backend(env):
+    """Every state a backend can show: traffic goes on, if need be over a new connection."""
+    guest = prepare(env, "max_recoveries=32 outage=9")
+    state = f"{guest.vif_backend()}/state"
+    for value in ("3", "7", "8", "4", "0", "1", "2", "5", "6", "9", "nonsense"):
+        before = reconnects(guest)
+        spoil(env, guest, "deaf")
+        env.store.write(state, value)
+        if value in ("3", "4", "7", "8"):
+            alive(env, guest)
+            env.check(reconnects(guest) == before, f"state {value} broke the connection")
+            continue
+        env.await_(lambda: reconnects(guest) > before, f"a reconnect for state {value}")
+        spoil(env, guest, "none")
+        env.store.write(state, "6")
+        alive(env, guest)
+    env.allow_log("still in use|reconnecting")
+
+
+@case(**HOSTILE)
+def net_too_many_faults(env):
+    """A backend that fails again and again is given up; detach works, and so does a new one."""
+    guest = prepare(env, "max_recoveries=2 recovery_window=600")
+    for number in range(3):
+        spoil(env, guest, "rx-bad-size")
+        guest.tool("traffic", "pingpong", guest.host_address(), "--count", 1, "--timeout", 2,
+                   check=False)  # fmt: skip
+        await_spoilt(env, guest)
+        if number < 2:
+            env.await_(lambda: reconnects(guest) == number + 1, f"reconnect {number + 1}")
+            env.await_(lambda: stat(guest, "state") == "Connected", "a connection")
+    env.await_(lambda: "3 faults within 600 s, giving up" in guest.dmesg(), "it to be given up")
+    alive(env, guest, 1)
+    guest.detach_nic(0)
+    guest.attach_nic(Nic(env.net.bridge(0)))
+    guest.configure(0)
+    alive(env, guest)
+    env.allow_log("reconnecting|giving up")

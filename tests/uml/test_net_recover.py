@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Interfaces come and go, the backend dies, the guest is saved: traffic goes on."""
+
+import os
+import random
+import time
+
+from harness import Nic, case
+
+from uml.netload import alive, exercise, finish, stream, used
+
+BOTH = {"benches": "uml", "frontend": "xen-vnif xen-netfront", "net": True}
+
+
+def attach_and_detach(env, guest, times, under_traffic):
+    """Attach a second interface, use it, detach it while it is used."""
+    for number in range(times):
+        devid = guest.attach_nic(Nic(env.net.bridge(1)))
+        if number % under_traffic == 0:
+            guest.configure(devid)
+            alive(env, guest, devid)
+            # Nobody ends this one: its interface goes away below it.
+            job = guest.start_tool(
+                "traffic", "blast", guest.host_address(devid), "--size", 1000, "--seconds", 600
+            )
+            tap = f"link show {guest.tap(devid)}"
+            before = packets(env, tap)
+            env.await_(lambda: packets(env, tap) > before + 20, "datagrams to flow")
+            guest.detach_nic(devid)
+            guest.run(f"kill -9 {job.pid}")
+        else:
+            guest.detach_nic(devid)
+
+
+def packets(env, show):
+    """Packets that an interface of the host has received."""
+    link = env.net.json(*f"-statistics {show}".split())[0]
+    return link["stats64"]["rx"]["packets"]
+
+
+@case(**BOTH)
+def net_attach_and_detach(env):
+    """Five times under traffic, with a stream through another interface all the time."""
+    guest = env.guest(nics=[Nic(env.net.bridge(0))])
+    guest.configure()
+    attach_and_detach(env, guest, 1, 1)
+    before = used(guest)
+    job = stream(env, guest)
+    attach_and_detach(env, guest, 5, 1)
+    finish(env, job)
+    env.check(used(guest) == before, f"event channels and grants: {before}, then {used(guest)}")
+
+
+def slab(guest):
+    return int(guest.read("/proc/meminfo").split("SUnreclaim:")[1].split()[0])
+
+
+def memory_after(env, guest, times, under_traffic):
+    """Attach and detach; nothing may be left, and memory stays where it was."""
+    attach_and_detach(env, guest, 5, 1)  # what is allocated once and for all
+    before, mine, slabs = used(guest), guest.memory(), slab(guest)
+    attach_and_detach(env, guest, times, under_traffic)
+    env.check(used(guest) == before, f"event channels and grants: {before}, then {used(guest)}")
+    growth = slab(guest) - slabs
+    env.note("slab_growth", f"{growth}kB")
+    env.note("growth", f"{(guest.memory() - mine) >> 10}kB")
+    env.check(growth < 1024, f"the kernel's memory grew by {growth} kB, from {slabs} kB")
+
+
+@case(benches="uml", frontend="xen-vnif", kernels="plain", net=True)
+def net_attach_and_detach_50_times(env):
+    """The guest's kernel and the daemon's worker need no more memory afterwards."""
+    guest = env.guest(nics=[Nic(env.net.bridge(0))])
+    guest.configure()
+    memory_after(env, guest, 50, 10)
+
+
+@case(benches="uml", frontend="xen-vnif", kernels="plain", net=True, timeout=900, slow=True)
+def net_attach_and_detach_1000_times(env):
+    """The same for longer, a hundredth of it under traffic."""
+    guest = env.guest(nics=[Nic(env.net.bridge(0))])
+    guest.configure()
+    memory_after(env, guest, 1000, 10)
+
+
+def kill_often(env, times, ways):
+    """Kill processes of the daemon below a stream, which has to end whole."""
+    guest = env.guest(nics=[Nic(env.net.bridge())])
+    guest.configure()
+    exercise(env, guest, size="64K")
+    job = stream(env, guest)
+    chance = random.Random()
+    kills = {"worker": env.backend.kill_worker, "broker": lambda _: env.backend.kill_broker()}
+    for _ in range(times):
+        for way in ways:
+            # Random instants are what is tested here; it must have gone on since the last kill.
+            job.await_more(1)
+            time.sleep(chance.uniform(0, 0.05))
+            kills[way](guest)
+    job.await_more(1)
+    link = env.net.links()[guest.tap()]
+    env.check(link.get("master") == "xenbr0", f"{guest.tap()} is on no bridge any more")
+    result = finish(env, job)
+    env.note("longest_stall", f"{result['longest_stall_ms'] / 1000:.1f}s")
+    exercise(env, guest, size="64K")
+
+
+@case(**BOTH)
+def net_kill(env):
+    """kill -9 of worker and broker, three times each: a pause, and a stream that is whole."""
+    kill_often(env, 3, ("worker", "broker"))
+
+
+@case(**{**BOTH, "kernels": "plain", "timeout": 900, "slow": True})
+def net_kill_100_times(env):
+    """The same, a hundred times each."""
+    kill_often(env, 100, ("worker", "broker"))
+
+
+@case(**BOTH)
+def net_save_restore(env):
+    """The guest is saved and goes on as another domain; the stream stays whole."""
+    guest = env.guest(nics=[Nic(env.net.bridge())])
+    guest.configure()
+    job = stream(env, guest)
+    for _ in range(2):
+        guest.save_restore()
+        guest.await_nic(0)
+        job.await_more(1)
+    mac = guest.read(f"/sys/class/net/{guest.interface()}/address").strip()
+    env.check(mac == guest.nic_options[0].mac, f"the guest's address is {mac} now")
+    finish(env, job)
+    exercise(env, guest, size="64K")
+
+
+@case(benches="uml", frontend="xen-vnif", net=True)
+def net_stock_script(env):
+    """Debian's own vif-bridge, which renames the interface: the daemon follows it."""
+    script = "/etc/xen/scripts/vif-bridge"
+    if not os.access(script, os.X_OK):
+        env.skip(f"{script} is not installed")
+    # By another name, so that it is run and not done by the bench.
+    link = env.scratch / "vif-bridge"
+    for name in os.listdir("/etc/xen/scripts"):
+        (env.scratch / name).symlink_to(f"/etc/xen/scripts/{name}")
+    nic = Nic(env.net.bridge(), options={"script": str(link), "vifname": "lan0"})
+    guest = env.guest(nics=[nic])
+    guest.configure()
+    exercise(env, guest, size="64K")
+    links = env.net.links()
+    env.check(links["lan0"].get("master") == "xenbr0", "lan0 is on no bridge")
+    env.check(guest.tap() not in links, "the interface was not renamed")
+    env.backend.restart()
+    exercise(env, guest, size="64K")
+    guest.detach_nic(0)
+    env.await_(lambda: "lan0" not in env.net.links(), "lan0 to go")
