@@ -168,8 +168,10 @@ def xdp_in_the_guest(env):
     ping = f"ping -c 2 -W 2 {server}"
     guest.run(ping, timeout=30)
     for program, answers in (("drop", False), ("pass", True), ("tx", False)):
-        guest.run(f"xdp {interface} {program}")
+        job = traffic.Job(guest, f"xdp {interface} {program} --seconds 600")
+        env.await_(lambda job=job: "ready" in job.output(), f"XDP {program} to be there", 20)
         answered = guest.run(ping, timeout=30, check=False).rc == 0
+        counted = job.stop()
         env.check(answered == answers, f"with XDP {program}: ping answered: {answered}")
-    guest.run(f"xdp {interface} off")
+        env.check(counted["packets"] > 0, f"XDP {program} has seen no packet: {counted}")
     traffic.compare(guest, [server], size="64K")
