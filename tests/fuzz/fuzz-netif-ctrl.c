@@ -7,7 +7,7 @@
  * Input: queues, then requests with their pages.
  */
 #include <errno.h>
-#include <stdarg.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -92,8 +92,8 @@ static void check(const struct vif_common *c)
 	}
 	MUST_HOLD(used == d->nr_grants && (uint32_t)mapped == used);
 	for (uint32_t i = 0; i < d->nr_grants; i++)
-		MUST_HOLD(vif_grants_find(&queue[d->grant[i].queue].grants, d->grant[i].ref,
-					  false));
+		MUST_HOLD(
+			vif_grants_find(&queue[d->grant[i].queue].grants, d->grant[i].ref, false));
 }
 
 static void unmap_all(void)

@@ -5,6 +5,8 @@
  *
  * Input: what the frontend can take, headroom, hash, header, frame.
  */
+#include <stdint.h>
+
 #include <xen/io/netif.h>
 
 #include "fuzz.h"

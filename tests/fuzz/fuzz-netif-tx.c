@@ -6,6 +6,7 @@
  * Input: how many slots wait, the slots, then the frame.
  */
 #include <errno.h>
+#include <stdint.h>
 
 #include <xen/io/netif.h>
 
