@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #include "xenpv/bridge/files.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 #include "xenpv/bridge/sysctl.h"
 
 int __real_rtnl_change(struct rtnl *rt, struct rtnl_msg *msg);

@@ -250,17 +250,18 @@ class Rig:
         check(out.returncode == 0, f"--status: {out.stderr.decode()}")
         return json.loads(out.stdout)
 
-    def device_status(self, domid, devid):
+    def device_status(self, domid, devid, kind=None):
         for guest in self.status()["guests"]:
             for device in guest["devices"]:
-                if (device["domid"], device["devid"]) == (domid, devid):
+                if ((device["domid"], device["devid"]) == (domid, devid) and
+                        kind in (None, device["kind"])):
                     return dict(device, worker_pid=guest["worker_pid"])
         return None
 
-    def await_status(self, domid, devid, **wanted):
+    def await_status(self, domid, devid, kind=None, **wanted):
         """Wait until the status file tells this; it follows a little later than xenstore."""
         def fits():
-            status = self.device_status(domid, devid)
+            status = self.device_status(domid, devid, kind)
             return status and all(status.get(k) == v for k, v in wanted.items())
         self.await_(fits, f"status of {domid}/{devid}: {wanted}")
 
@@ -307,22 +308,19 @@ class Rig:
         raise Failure(f"{path} became {value}")
 
 
-class Disk:
-    """One disk as libxl writes it, and both parties of it that are not the backend."""
+class Device:
+    """One device as libxl writes it, and both parties of it that are not the backend."""
 
-    def __init__(self, rig, domid, devid, params, mode="w", kind="vbd",
-                 script="/etc/xen/scripts/block", **extra):
+    def __init__(self, rig, domid, devid, kind, script):
         self.rig, self.domid, self.devid = rig, domid, devid
         self.kind = kind
         self.script = script
         self.relative = f"backend/{kind}/{domid}/{devid}"
         self.backend = f"/local/domain/0/{self.relative}"
-        self.frontend = f"/local/domain/{domid}/device/vbd/{devid}"
-        self.nodes = {
-            "frontend": self.frontend, "params": params, "script": script, "frontend-id": domid,
-            "online": 1, "removable": 0, "bootable": 1, "state": INITIALISING, "dev": "xvda",
-            "type": "phy", "mode": mode, "device-type": "disk", "discard-enable": 1,
-            "specification": "xen", **extra}
+        self.frontend = f"/local/domain/{domid}/device/{kind.rstrip('3')}/{devid}"
+        self.nodes = {"frontend": self.frontend, "frontend-id": domid, "script": script,
+                      "online": 1, "state": INITIALISING}
+        self.front_nodes = {"backend": self.backend, "backend-id": 0, "state": INITIALISING}
 
     def get(self, key):
         return self.rig.store.read(f"{self.backend}/{key}")
@@ -337,22 +335,23 @@ class Disk:
             for key, value in self.nodes.items():
                 if value is not None:
                     self.rig.store.write(f"{self.backend}/{key}", value, tx)
-            for key, value in {"backend": self.backend, "backend-id": 0, "state": INITIALISING,
-                               "virtual-device": self.devid, "device-type": "disk"}.items():
+            for key, value in self.front_nodes.items():
                 self.rig.store.write(f"{self.frontend}/{key}", value, tx)
         self.rig.store.transaction(body)
 
-    def run_script(self, command="add"):
+    def run_script(self, command, *args, **env):
+        """As libxl, which reads the script's path when the backend is in InitWait."""
+        script = self.get("script")
         return subprocess.run(
-            [self.script, command], stdin=subprocess.DEVNULL, capture_output=True, timeout=40,
-            check=False, env=dict(self.rig.env, script=self.script, XENBUS_TYPE=self.kind,
-                     XENBUS_PATH=self.relative, XENBUS_BASE_PATH="backend")).returncode
+            [script, command, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=40,
+            check=False, env=dict(self.rig.env, script=script, XENBUS_TYPE=self.kind,
+                     XENBUS_PATH=self.relative, XENBUS_BASE_PATH="backend", **env)).returncode
 
     def attach(self):
         """As libxl: returns None, or hotplug-error if it failed."""
         self.create()
         self.rig.await_node(f"{self.backend}/state", INITWAIT)
-        if self.run_script() == 0:
+        if self.plug() == 0:
             return None
         return self.get("hotplug-error") or "the script failed"
 
@@ -378,7 +377,7 @@ class Disk:
         self.ask_removal(force)
         seconds = self.rig.await_node(f"{self.backend}/state", [CLOSED, None])
         if script:
-            self.run_script("remove")
+            self.unplug()
         self.destroy()
         return seconds
 
@@ -395,6 +394,25 @@ class Disk:
             for key, value in nodes.items():
                 self.rig.store.write(f"{self.frontend}/{key.replace('_', '-')}", value, tx)
         self.rig.store.transaction(body)
+
+
+class Disk(Device):
+    """One disk."""
+
+    def __init__(self, rig, domid, devid, params, mode="w", kind="vbd",
+                 script="/etc/xen/scripts/block", **extra):
+        super().__init__(rig, domid, devid, kind, script)
+        self.nodes.update({
+            "params": params, "removable": 0, "bootable": 1, "dev": "xvda", "type": "phy",
+            "mode": mode, "device-type": "disk", "discard-enable": 1, "specification": "xen",
+            **extra})
+        self.front_nodes.update({"virtual-device": devid, "device-type": "disk"})
+
+    def plug(self):
+        return self.run_script("add")
+
+    def unplug(self):
+        return self.run_script("remove")
 
     def connect(self, await_connected=True, **nodes):
         ring = {"ring_ref": 8, "event_channel": 5, "protocol": "x86_64-abi",
@@ -418,8 +436,8 @@ def have_loop_devices():
     return subprocess.run(["losetup", "-f"], capture_output=True, check=False).returncode == 0
 
 
-def main(cases):
-    """Run cases; arguments: broker, worker, preload library [case...]."""
+def main(cases, prepare=None):
+    """Run cases, each after prepare(); arguments: broker, worker, preload library [case...]."""
     broker, worker, preload, *wanted = sys.argv[1:]
     if not os.access("/usr/lib/xen-4.17/bin/xenstored", os.X_OK):
         print("xenstored is not installed")
@@ -431,6 +449,8 @@ def main(cases):
         begin = time.monotonic()
         verdict = "ok"
         try:
+            if prepare:
+                prepare()
             with Rig(broker, worker, preload, getattr(case, "config", "")) as rig:
                 if not getattr(case, "stopped", False):
                     rig.start()

@@ -51,6 +51,7 @@ static void test_shipped(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct options *o = i ? &active : &shipped;
 
+		assert_int_equal(o->vif, defaults.vif);
 		assert_int_equal(o->max_queues, defaults.max_queues);
 		assert_int_equal(o->max_ring_page_order, defaults.max_ring_page_order);
 		assert_int_equal(o->max_indirect_segments, defaults.max_indirect_segments);

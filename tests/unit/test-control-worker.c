@@ -7,17 +7,20 @@
  *	fail-<type>	makes requests of that type fail with the errno written there
  *	mute-<type>	requests of that type are not answered
  *
- * SIGUSR1 makes it report a broken ring of the last disk that was connected.
+ * SIGUSR1 makes it report a broken ring of the last device that was connected.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,14 +30,20 @@
 #include "worker/proto.h"
 
 static const char *const names[_WORKER_MSG_MAX] = {
-	[WORKER_HELLO] = "hello",     [WORKER_ATTACH] = "attach",
-	[WORKER_CONNECT] = "connect", [WORKER_DISCONNECT] = "disconnect",
-	[WORKER_DETACH] = "detach",   [WORKER_RESIZE] = "resize",
+	[WORKER_HELLO] = "hello",
+	[WORKER_ATTACH] = "attach",
+	[WORKER_CONNECT] = "connect",
+	[WORKER_DISCONNECT] = "disconnect",
+	[WORKER_DETACH] = "detach",
+	[WORKER_RESIZE] = "resize",
 	[WORKER_STATS] = "stats",
+	[WORKER_ATTACH_VIF] = "attach-vif",
+	[WORKER_CONNECT_VIF] = "connect-vif",
+	[WORKER_HEADROOM] = "headroom",
 };
 
 static const char *dir;
-static uint32_t domid, connected;
+static uint32_t domid, connected, connected_class;
 
 static bool read_switch(const char *kind, const char *type, int *ret)
 {
@@ -51,6 +60,38 @@ static bool read_switch(const char *kind, const char *type, int *ret)
 	return true;
 }
 
+static void log_vif(FILE *f, const struct worker_msg *m, const int *fds, size_t n)
+{
+	const struct worker_attach_vif *a = &m->attach_vif;
+	const struct worker_connect_vif *c = &m->connect_vif;
+	struct ifreq ifr;
+	struct stat st;
+
+	if (m->type == WORKER_ATTACH_VIF && n > 1 && fstat(fds[0], &st) == 0)
+		fprintf(f,
+			" mac=%02x:%02x:%02x:%02x:%02x:%02x multicast=%d static=%d queues=%u "
+			"poll=%u rate=%" PRIu64 " us=%u kept=%" PRIu64,
+			a->mac[0], a->mac[1], a->mac[2], a->mac[3], a->mac[4], a->mac[5],
+			a->multicast, a->static_grants, a->queues, a->poll_us, a->rate_bytes,
+			a->rate_us, (uint64_t)st.st_size);
+	/* The kernel's word for what these descriptors are. */
+	for (size_t i = 1; m->type == WORKER_ATTACH_VIF && i < n; i++)
+		if (ioctl(fds[i], TUNGETIFF, &ifr) == 0)
+			fprintf(f, " tap%zu=%s,%#x", i - 1, ifr.ifr_name,
+				(unsigned int)(unsigned short)ifr.ifr_flags);
+	if (m->type == WORKER_CONNECT_VIF)
+		fprintf(f,
+			" queues=%u features=%#x reattach=%d control=%d control_ref=%u "
+			"control_port=%u headroom=%u",
+			c->queues, c->features, c->reattach, c->has_control, c->control_ref,
+			c->control_evtchn, c->xdp_headroom);
+	for (uint32_t i = 0; m->type == WORKER_CONNECT_VIF && i < c->queues; i++)
+		fprintf(f, " queue%u=%u,%u,%u,%u", i, c->queue[i].tx_ref, c->queue[i].rx_ref,
+			c->queue[i].tx_evtchn, c->queue[i].rx_evtchn);
+	if (m->type == WORKER_HEADROOM)
+		fprintf(f, " headroom=%u multicast=%d", m->headroom.bytes, m->headroom.multicast);
+}
+
 static void write_log(const struct worker_msg *m, const int *fds, size_t n)
 {
 	_cleanup_fclose_ FILE *f = NULL;
@@ -61,7 +102,8 @@ static void write_log(const struct worker_msg *m, const int *fds, size_t n)
 	f = fopen(path, "ae");
 	if (!f)
 		_exit(1);
-	fprintf(f, "%d %u %s devid=%u fds=%zu", getpid(), domid, names[m->type], m->devid, n);
+	fprintf(f, "%d %u %s class=%u devid=%u fds=%zu", getpid(), domid, names[m->type], m->class,
+		m->devid, n);
 	if (m->type == WORKER_ATTACH && n == 2 && fstat(fds[1], &st) == 0)
 		fprintf(f, " size=%" PRIu64 " readonly=%d journal=%" PRIu64, m->attach.image.size,
 			m->attach.image.readonly, (uint64_t)st.st_size);
@@ -74,39 +116,53 @@ static void write_log(const struct worker_msg *m, const int *fds, size_t n)
 			m->connect.ring_ref[0][0], m->connect.evtchn[0]);
 	if (m->type == WORKER_RESIZE)
 		fprintf(f, " size=%" PRIu64, m->resize.size);
+	if (m->class == WORKER_VIF)
+		log_vif(f, m, fds, n);
 	fputc('\n', f);
 }
 
-/* Images and journals stay open, and locked, as in a real worker. */
+/* Images, taps and journals stay open, and locked, as in a real worker. */
 static struct {
-	uint32_t devid;
-	int image, journal;
-} disks[64];
-static size_t n_disks;
+	uint32_t class, devid;
+	int fds[1 + WORKER_MAX_VIF_QUEUES];
+	size_t n;
+} devices[64];
+static size_t n_devices;
 
-static void keep(const struct worker_msg *m, const int *fds)
+static void keep(const struct worker_msg *m, const int *fds, size_t n)
 {
-	if (n_disks == ELEMENTSOF(disks))
+	if (n_devices == ELEMENTSOF(devices) || n > ELEMENTSOF(devices[0].fds))
 		_exit(1);
-	disks[n_disks].devid = m->devid;
-	disks[n_disks].image = fds[0];
-	disks[n_disks++].journal = fds[1];
+	devices[n_devices].class = m->class;
+	devices[n_devices].devid = m->devid;
+	memcpy(devices[n_devices].fds, fds, n * sizeof(*fds));
+	devices[n_devices++].n = n;
 }
 
-static void drop(uint32_t devid)
+static void drop(uint32_t class, uint32_t devid)
 {
-	for (size_t i = 0; i < n_disks; i++)
-		if (disks[i].devid == devid) {
-			close(disks[i].image);
-			close(disks[i].journal);
-			disks[i--] = disks[--n_disks];
+	for (size_t i = 0; i < n_devices; i++)
+		if (devices[i].class == class && devices[i].devid == devid) {
+			for (size_t j = 0; j < devices[i].n; j++)
+				close(devices[i].fds[j]);
+			devices[i--] = devices[--n_devices];
 		}
+}
+
+/* What outlives the connection, and goes to the next worker. */
+static int kept_of(const struct worker_msg *m, const int *fds, size_t n)
+{
+	if (m->type == WORKER_ATTACH && n == 2)
+		return fds[1];
+	if (m->type == WORKER_ATTACH_VIF && n == 1 + m->attach_vif.queues)
+		return fds[0];
+	return -1;
 }
 
 static void on_message(void)
 {
 	struct worker_msg m, reply = { .type = WORKER_REPLY };
-	int fds[WORKER_MAX_RINGS], err = 0, unused;
+	int fds[WORKER_MAX_RINGS], err = 0, unused, kept;
 	size_t n = 0;
 
 	if (fdpass_recv(WORKER_CONTROL_FD, &m, sizeof(m), fds, WORKER_MAX_RINGS, &n) < 0)
@@ -121,22 +177,26 @@ static void on_message(void)
 	if (read_switch("fail", names[m.type], &err))
 		snprintf(reply.reply.text, sizeof(reply.reply.text), "told to fail");
 	reply.seq = m.seq;
+	reply.class = m.class;
 	reply.devid = m.devid;
 	reply.reply.error = -err;
 
-	if (m.type == WORKER_ATTACH && n == 2 && !err) {
+	kept = kept_of(&m, fds, n);
+	if (kept >= 0 && !err) {
 		/* What a journal of the connection would be. */
-		if (ftruncate(fds[1], 4096) < 0)
+		if (ftruncate(kept, 4096) < 0)
 			exit(1);
-		keep(&m, fds);
+		keep(&m, fds, n);
 	} else {
 		for (size_t i = 0; i < n; i++)
 			close(fds[i]);
 	}
-	if (m.type == WORKER_CONNECT && !err)
+	if ((m.type == WORKER_CONNECT || m.type == WORKER_CONNECT_VIF) && !err) {
 		connected = m.devid;
+		connected_class = m.class;
+	}
 	if (m.type == WORKER_DETACH)
-		drop(m.devid);
+		drop(m.class, m.devid);
 	fdpass_send(WORKER_CONTROL_FD, &reply, sizeof(reply), NULL, 0);
 }
 
@@ -144,6 +204,7 @@ static void on_signal(int fd)
 {
 	struct worker_msg m = {
 		.type = WORKER_RING_ERROR,
+		.class = connected_class,
 		.devid = connected,
 		.ring_error = { .ring = 0,
 				.error = -EPROTO,

@@ -19,7 +19,7 @@ static unsigned int visited;
 
 static void for_flags(struct hs_input *in, visit_fn visit)
 {
-	for (unsigned int flags = 0; flags < 128; flags++) {
+	for (unsigned int flags = 0; flags < 512; flags++) {
 		in->online = flags & 1;
 		in->refusal_told = flags & 2;
 		in->fault = flags & 4;
@@ -27,6 +27,10 @@ static void for_flags(struct hs_input *in, visit_fn visit)
 		in->attached = flags & 16;
 		in->held = flags & 32;
 		in->released = flags & 64;
+		in->reconfigures = flags & 128;
+		in->changed = flags & 256;
+		if (in->changed && !in->reconfigures)
+			continue;
 		/* An attached image is an open one, and an active link has one. */
 		if (in->attached && in->image != HS_IMAGE_READY)
 			continue;
@@ -43,8 +47,8 @@ static void for_all(visit_fn visit)
 
 	memset(&in, 0, sizeof(in));
 	visited = 0;
-	for (int ours = XenbusStateUnknown; ours <= XenbusStateReconfigured; ours++)
-		for (int front = XenbusStateUnknown; front <= XenbusStateReconfigured; front++)
+	for (int ours = XenbusStateUnknown; ours <= (int)HS_STATE_NONSENSE; ours++)
+		for (int front = XenbusStateUnknown; front <= (int)HS_STATE_NONSENSE; front++)
 			for (int hotplug = 0; hotplug < _HS_HOTPLUG_MAX; hotplug++)
 				for (int image = 0; image < _HS_IMAGE_MAX; image++)
 					for (int link = 0; link < _HS_LINK_MAX; link++) {
@@ -57,9 +61,17 @@ static void for_all(visit_fn visit)
 					}
 }
 
-static bool has_rings(enum xenbus_state s)
+static bool has_rings(const struct hs_input *in)
 {
-	return s == XenbusStateInitialised || s == XenbusStateConnected;
+	return in->frontend == XenbusStateInitialised || in->frontend == XenbusStateConnected ||
+	       (in->reconfigures && (in->frontend == XenbusStateReconfiguring ||
+				     in->frontend == XenbusStateReconfigured));
+}
+
+static bool is_connected(const struct hs_input *in)
+{
+	return in->ours == XenbusStateConnected ||
+	       (in->reconfigures && in->ours == XenbusStateReconfigured);
 }
 
 static void check_rules(const struct hs_input *in)
@@ -77,14 +89,14 @@ static void check_rules(const struct hs_input *in)
 		assert_int_equal(in->ours, XenbusStateInitWait);
 		assert_int_equal(in->image, HS_IMAGE_READY);
 		assert_int_equal(in->hotplug, HS_HOTPLUG_DONE);
-		assert_true(has_rings(in->frontend));
+		assert_true(has_rings(in));
 		assert_int_equal(in->link, HS_LINK_DOWN);
 		assert_false(in->fault);
 		break;
 	case HS_REATTACH:
-		assert_int_equal(in->ours, XenbusStateConnected);
+		assert_true(is_connected(in));
 		assert_int_equal(in->image, HS_IMAGE_READY);
-		assert_true(has_rings(in->frontend));
+		assert_true(has_rings(in));
 		assert_int_equal(in->link, HS_LINK_DOWN);
 		assert_false(in->fault);
 		break;
@@ -112,12 +124,12 @@ static void check_rules(const struct hs_input *in)
 		if (in->ours == XenbusStateInitWait && !in->fault)
 			assert_true(in->hotplug != HS_HOTPLUG_WAITING);
 		/* a restart of ours is not the guest's business */
-		if (in->ours == XenbusStateConnected && has_rings(in->frontend))
+		if (is_connected(in) && has_rings(in))
 			assert_true(in->fault);
 		break;
 	case HS_DISCONNECT:
 		assert_true(up);
-		if (in->ours == XenbusStateConnected && has_rings(in->frontend))
+		if (is_connected(in) && has_rings(in))
 			assert_true(in->link == HS_LINK_BROKEN || in->fault);
 		break;
 	case HS_DETACH:
@@ -131,6 +143,23 @@ static void check_rules(const struct hs_input *in)
 	case HS_TELL:
 		assert_int_equal(in->image, HS_IMAGE_REFUSED);
 		assert_false(in->refusal_told);
+		break;
+	case HS_RECONFIGURE:
+		assert_true(in->changed && is_connected(in) && has_rings(in));
+		assert_int_equal(in->link, HS_LINK_UP);
+		break;
+	case HS_SET_RECONFIGURED:
+		/* 8 says: what you asked for is done */
+		assert_true(in->reconfigures && !in->changed);
+		assert_int_equal(in->ours, XenbusStateConnected);
+		assert_int_equal(in->frontend, XenbusStateReconfiguring);
+		assert_int_equal(in->link, HS_LINK_UP);
+		break;
+	case HS_SET_CONNECTED:
+		assert_true(in->reconfigures);
+		assert_int_equal(in->ours, XenbusStateReconfigured);
+		assert_int_equal(in->frontend, XenbusStateConnected);
+		assert_int_equal(in->link, HS_LINK_UP);
 		break;
 	case HS_RELEASE:
 		assert_int_equal(in->ours, XenbusStateClosed);
@@ -181,6 +210,15 @@ static bool apply(struct hs_input *in, enum hs_action a)
 	case HS_DETACH:
 		in->attached = false;
 		in->image = HS_IMAGE_CLOSED;
+		break;
+	case HS_RECONFIGURE:
+		in->changed = false;
+		break;
+	case HS_SET_RECONFIGURED:
+		in->ours = XenbusStateReconfigured;
+		break;
+	case HS_SET_CONNECTED:
+		in->ours = XenbusStateConnected;
 		break;
 	case HS_SET_CLOSING:
 		in->ours = XenbusStateClosing;
@@ -360,6 +398,50 @@ static void test_refusal_story(void **state)
 	assert_int_equal(hs_next(&in), HS_RELEASE);
 }
 
+static void test_reconfigure_story(void **state)
+{
+	struct hs_input in = {
+		.ours = XenbusStateConnected,
+		.frontend = XenbusStateConnected,
+		.online = true,
+		.hotplug = HS_HOTPLUG_DONE,
+		.image = HS_IMAGE_READY,
+		.link = HS_LINK_UP,
+		.attached = true,
+		.reconfigures = true,
+	};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		/* the value is there before the state */
+		in.changed = true;
+		assert_int_equal(hs_next(&in), HS_RECONFIGURE);
+		in.changed = false;
+		assert_int_equal(hs_next(&in), HS_NOTHING);
+		in.frontend = XenbusStateReconfiguring;
+		assert_int_equal(hs_next(&in), HS_SET_RECONFIGURED);
+		in.ours = XenbusStateReconfigured;
+		assert_int_equal(hs_next(&in), HS_NOTHING);
+		in.frontend = XenbusStateConnected;
+		assert_int_equal(hs_next(&in), HS_SET_CONNECTED);
+		in.ours = XenbusStateConnected;
+		assert_int_equal(hs_next(&in), HS_NOTHING);
+	}
+	/* a backend that was restarted in the middle of it */
+	in.ours = XenbusStateReconfigured;
+	in.frontend = XenbusStateReconfiguring;
+	in.link = HS_LINK_DOWN;
+	in.attached = false;
+	assert_int_equal(hs_next(&in), HS_REATTACH);
+	/* for a disk these states are none */
+	in.reconfigures = false;
+	assert_int_equal(hs_next(&in), HS_NOTHING);
+	in.ours = XenbusStateConnected;
+	in.link = HS_LINK_UP;
+	in.attached = true;
+	assert_int_equal(hs_next(&in), HS_DISCONNECT);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -373,9 +455,13 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),        cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_removal),      cmocka_unit_test(test_grace),
-		cmocka_unit_test(test_attach_story), cmocka_unit_test(test_refusal_story),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_grace),
+		cmocka_unit_test(test_attach_story),
+		cmocka_unit_test(test_refusal_story),
+		cmocka_unit_test(test_reconfigure_story),
 		cmocka_unit_test(test_names),
 	};
 

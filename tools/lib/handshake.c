@@ -4,9 +4,18 @@
 #include "lib/cleanup.h"
 
 /* The frontend's rings are valid and it expects, or is about to expect, answers. */
-static bool frontend_has_rings(enum xenbus_state s)
+static bool frontend_has_rings(const struct hs_input *in)
 {
-	return s == XenbusStateInitialised || s == XenbusStateConnected;
+	switch (in->frontend) {
+	case XenbusStateInitialised:
+	case XenbusStateConnected:
+		return true;
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		return in->reconfigures;
+	default:
+		return false;
+	}
 }
 
 /* After 6 the image of a removed disk may go to another guest: it has to be free by then. */
@@ -52,7 +61,7 @@ static enum hs_action from_initwait(const struct hs_input *in)
 		return HS_SET_CLOSING;
 	if (in->frontend == XenbusStateClosed)
 		return close_down(in);
-	if (in->image == HS_IMAGE_READY && frontend_has_rings(in->frontend))
+	if (in->image == HS_IMAGE_READY && frontend_has_rings(in))
 		return HS_CONNECT;
 	return HS_NOTHING;
 }
@@ -62,7 +71,7 @@ static enum hs_action from_connected_down(const struct hs_input *in)
 {
 	if (in->frontend == XenbusStateClosing)
 		return HS_SET_CLOSING;
-	if (!frontend_has_rings(in->frontend))
+	if (!frontend_has_rings(in))
 		return close_down(in);
 	switch (in->image) {
 	case HS_IMAGE_CLOSED:
@@ -77,16 +86,36 @@ static enum hs_action from_connected_down(const struct hs_input *in)
 	}
 }
 
-static enum hs_action from_connected(const struct hs_input *in)
+static enum hs_action reconfigure(const struct hs_input *in)
+{
+	if (!in->reconfigures)
+		return HS_NOTHING;
+	if (in->changed)
+		return HS_RECONFIGURE;
+	if (in->ours == XenbusStateConnected && in->frontend == XenbusStateReconfiguring)
+		return HS_SET_RECONFIGURED;
+	if (in->ours == XenbusStateReconfigured && in->frontend == XenbusStateConnected)
+		return HS_SET_CONNECTED;
+	return HS_NOTHING;
+}
+
+static enum hs_action from_connected_sound(const struct hs_input *in)
 {
 	if (in->link == HS_LINK_DOWN)
 		return from_connected_down(in);
-	if (frontend_has_rings(in->frontend))
-		return HS_NOTHING;
+	if (frontend_has_rings(in))
+		return reconfigure(in);
 	if (in->frontend == XenbusStateClosing)
 		return HS_SET_CLOSING;
 	/* Closed, started over, or gone: the rings are no longer the frontend's word. */
 	return HS_DISCONNECT;
+}
+
+static enum hs_action from_connected(const struct hs_input *in)
+{
+	if (in->fault)
+		return in->link == HS_LINK_UP ? HS_DISCONNECT : HS_SET_CLOSING;
+	return from_connected_sound(in);
 }
 
 static enum hs_action from_closing(const struct hs_input *in)
@@ -94,7 +123,7 @@ static enum hs_action from_closing(const struct hs_input *in)
 	if (in->link == HS_LINK_DOWN)
 		return close_down(in);
 	/* The frontend flushes and closes by itself, but a removal does not wait for ever. */
-	if (frontend_has_rings(in->frontend) || in->frontend == XenbusStateClosing)
+	if (frontend_has_rings(in) || in->frontend == XenbusStateClosing)
 		return !in->online && in->grace_over ? HS_DISCONNECT : HS_NOTHING;
 	return HS_DISCONNECT;
 }
@@ -146,17 +175,18 @@ enum hs_action hs_next(const struct hs_input *in)
 		if (in->ours == XenbusStateInitialising)
 			return from_initialising(in);
 		return from_initwait(in);
+	case XenbusStateReconfigured:
+		if (!in->reconfigures)
+			return HS_NOTHING;
+		return from_connected(in);
 	case XenbusStateConnected:
-		if (in->fault)
-			return in->link == HS_LINK_UP ? HS_DISCONNECT : HS_SET_CLOSING;
 		return from_connected(in);
 	case XenbusStateClosing:
 		return from_closing(in);
 	case XenbusStateClosed:
 		return from_closed(in);
 	default:
-		/* Initialised, Reconfiguring and Reconfigured have no meaning for a disk backend.
-		 */
+		/* Initialised and Reconfiguring are no states of a backend. */
 		return HS_NOTHING;
 	}
 }
@@ -172,6 +202,9 @@ const char *hs_action_name(enum hs_action action)
 		[HS_REATTACH] = "reattach",
 		[HS_DISCONNECT] = "disconnect",
 		[HS_DETACH] = "detach",
+		[HS_RECONFIGURE] = "reconfigure",
+		[HS_SET_RECONFIGURED] = "set-reconfigured",
+		[HS_SET_CONNECTED] = "set-connected",
 		[HS_SET_CLOSING] = "set-closing",
 		[HS_SET_CLOSED] = "set-closed",
 		[HS_RELEASE] = "release",

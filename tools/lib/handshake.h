@@ -17,11 +17,20 @@
  *    our 6; then it deletes the frontend and waits 10 s more.
  *  - a frontend that closes goes to 5, waits for our 5, goes to 6, and waits for
  *    our 6; a frontend that starts over goes to 1 and waits for our 2.
+ *  - an interface that wants something changed while connected goes to
+ *    Reconfiguring (7), waits for our Reconfigured (8), and goes back to 4. So do
+ *    we then: a frontend that asks again has to wait again.
+ *
+ * The "image" is what the device stands upon: a disk's file or block device, an
+ * interface's tap.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <xen/io/xenbus.h>
+
+/* What stands in a `state` node is no state at all: nothing follows from it. */
+#define HS_STATE_NONSENSE ((enum xenbus_state)(XenbusStateReconfigured + 1))
 
 enum hs_hotplug {
 	HS_HOTPLUG_WAITING, /* the script has not reported */
@@ -60,6 +69,8 @@ struct hs_input {
 	bool attached;     /* the worker holds the image, with or without rings */
 	bool held;         /* reconnects are being held back for a while */
 	bool released;     /* HS_RELEASE was done */
+	bool reconfigures; /* 7 and 8 mean something for this class of devices */
+	bool changed;      /* the frontend asks for something that the data path does not know */
 };
 
 enum hs_action {
@@ -71,10 +82,13 @@ enum hs_action {
 	HS_REATTACH,   /* the same for a frontend that is connected already: no state is written */
 	HS_DISCONNECT, /* take the data path down: link becomes BUSY, then DOWN */
 	HS_DETACH,     /* take the image back from the worker: link BUSY, then DOWN, not attached */
-	HS_SET_CLOSING, /* write state 5 */
-	HS_SET_CLOSED,  /* write state 6, with the image closed before if offline; fault is over */
-	HS_RELEASE,     /* detached: give up image and journal, clean the nodes: released */
-	HS_FORGET,      /* the nodes are gone: release and free the device */
+	HS_RECONFIGURE, /* tell the data path what has changed: link BUSY, then UP; not changed */
+	HS_SET_RECONFIGURED, /* write state 8 */
+	HS_SET_CONNECTED,    /* write state 4 again */
+	HS_SET_CLOSING,      /* write state 5 */
+	HS_SET_CLOSED, /* write state 6, with the image closed before if offline; fault is over */
+	HS_RELEASE,    /* detached: give up image and journal, clean the nodes: released */
+	HS_FORGET,     /* the nodes are gone: release and free the device */
 	_HS_ACTION_MAX,
 };
 

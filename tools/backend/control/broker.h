@@ -12,6 +12,7 @@
 
 struct device;
 struct guest;
+struct links;
 
 #define BROKER_GUEST_BUCKETS 256
 
@@ -33,6 +34,7 @@ struct broker {
 	sd_event_source *resize;       /* looks at the sizes of images now and then */
 	sd_event_source *resize_child; /* the process that looks */
 	sd_event_source *resize_io;
+	struct links *links; /* the host's network interfaces; NULL without vifs */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/kernel.h"
+#include "control/tap.h"
 #include "host/host.h"
 #include "lib/xs.h"
 
@@ -96,6 +97,29 @@ static void check_worker(unsigned int *failures, const struct options *o, const 
 		report(failures, OK, "worker user: %s", o->worker_user);
 }
 
+static void check_kernel(unsigned int *failures, const struct options *o, const char *kind,
+			 const char *module, const char *what)
+{
+	if (kernel_backend_loaded(o->sysfs, kind))
+		report(failures, WARN,
+		       "kernel backend: %s is loaded and takes %s first; blacklist it in "
+		       "/etc/modprobe.d",
+		       module, what);
+	else
+		report(failures, OK, "kernel backend: %s is not loaded", module);
+}
+
+static void check_taps(unsigned int *failures)
+{
+	char text[256];
+	int r = tap_probe(text, sizeof(text));
+
+	if (r < 0)
+		report(failures, FAIL, "taps: %s", text);
+	else
+		report(failures, OK, "taps");
+}
+
 unsigned int check_environment(const struct options *o, const char *worker_path)
 {
 	unsigned int failures = 0;
@@ -103,12 +127,11 @@ unsigned int check_environment(const struct options *o, const char *worker_path)
 	check_xenstore(&failures);
 	check_hypervisor(&failures);
 	check_worker(&failures, o, worker_path);
-	if (kernel_backend_loaded(o->sysfs))
-		report(&failures, WARN,
-		       "kernel backend: xen-blkback is loaded and takes disks first; blacklist it "
-		       "in /etc/modprobe.d");
-	else
-		report(&failures, OK, "kernel backend: xen-blkback is not loaded");
+	check_kernel(&failures, o, "vbd", "xen-blkback", "disks");
+	if (o->vif) {
+		check_kernel(&failures, o, "vif", "xen-netback", "interfaces");
+		check_taps(&failures);
+	}
 	if (access(o->runtime_dir, W_OK) < 0 && errno != ENOENT)
 		report(&failures, FAIL, "runtime directory: %s: %s", o->runtime_dir,
 		       strerror(errno));

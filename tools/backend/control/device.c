@@ -2,18 +2,17 @@
 #include "control/device.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "control/disk.h"
 #include "control/guest.h"
-#include "control/image.h"
 #include "control/kernel.h"
 #include "control/nodes.h"
 #include "control/status.h"
+#include "control/vif.h"
 #include "lib/cleanup.h"
 
 /* Actions in one go; a correct table needs fewer. */
@@ -28,9 +27,18 @@
 
 const char *device_kind_name(enum device_kind kind)
 {
-	static const char *const names[_DEVICE_KIND_MAX] = { "vbd", "vbd3" };
+	static const char *const names[_DEVICE_KIND_MAX] = { "vbd", "vbd3", "vif" };
 
 	return names[kind];
+}
+
+const struct device_class *device_kind_class(enum device_kind kind)
+{
+	static const struct device_class *const classes[_DEVICE_KIND_MAX] = { &disk_class,
+									      &disk_class,
+									      &vif_class };
+
+	return classes[kind];
 }
 
 static uint64_t now(const struct device *dev)
@@ -47,39 +55,15 @@ static void on_own_frontend(void *userdata, const char *path)
 	device_kick(userdata);
 }
 
-static int read_flag(struct device *dev, const char *key, bool *ret)
-{
-	uint32_t v = *ret;
-	int r;
-
-	r = xsc_read_u32(dev->broker->xs, XBT_NULL, dev->dir, key, 0, 1, &v);
-	*ret = v;
-	return xsc_is_fatal(r) ? r : 0;
-}
-
-static int read_optional(struct device *dev, const char *key, char **ret)
+int device_read_optional(struct device *dev, const char *key, char **ret)
 {
 	int r = xsc_read(dev->broker->xs, XBT_NULL, dev->dir, key, ret);
 
 	return xsc_is_fatal(r) ? r : 0;
 }
 
-/* libxl 4.10 and later write this node, in dom0, which alone can read it. */
-static int read_guest_type(struct device *dev)
-{
-	_cleanup_free_ char *type = NULL;
-	char dir[32];
-	int r;
-
-	snprintf(dir, sizeof(dir), "/libxl/%u", dev->domid);
-	r = xsc_read(dev->broker->xs, XBT_NULL, dir, "type", &type);
-	dev->hvm = type && !strcmp(type, "hvm");
-	return xsc_is_fatal(r) ? r : 0;
-}
-
 static int read_identity(struct device *dev)
 {
-	_cleanup_free_ char *mode = NULL, *type = NULL;
 	struct xs_conn *xs = dev->broker->xs;
 	uint32_t frontend_id;
 	int r;
@@ -99,30 +83,19 @@ static int read_identity(struct device *dev)
 	r = xsc_read(xs, XBT_NULL, dev->dir, "frontend", &dev->frontend);
 	if (r < 0)
 		return r;
-
-	dev->discard = true;
-	if ((r = read_optional(dev, "mode", &mode)) < 0 ||
-	    (r = read_optional(dev, "params", &dev->params)) < 0 ||
-	    (r = read_optional(dev, "script", &dev->script)) < 0 ||
-	    (r = read_optional(dev, "dev", &dev->vdev)) < 0 ||
-	    (r = read_optional(dev, "device-type", &type)) < 0 ||
-	    (r = read_flag(dev, "removable", &dev->removable)) < 0 ||
-	    (r = read_flag(dev, "discard-enable", &dev->discard)) < 0)
-		return r;
-	r = read_guest_type(dev);
-	if (r < 0)
-		return r;
-	image_parse_mode(mode, &dev->readonly, &dev->shared);
-	dev->cdrom = type && !strcmp(type, "cdrom");
-	dev->discard = dev->discard && dev->broker->options.discard;
-	return 0;
+	return dev->class->read(dev);
 }
 
 static int watch_frontend(struct device *dev)
 {
-	const char *dir = dev->guest->frontend_dir;
-	size_t n = strlen(dir);
+	const char *dir;
+	size_t n;
+	int r;
 
+	r = guest_watch(dev->guest, dev->class, &dir);
+	if (r < 0)
+		return r;
+	n = strlen(dir);
 	if (!strncmp(dev->frontend, dir, n) && dev->frontend[n] == '/' &&
 	    !strchr(dev->frontend + n + 1, '/'))
 		return 0;
@@ -132,6 +105,8 @@ static int watch_frontend(struct device *dev)
 int device_new(struct broker *b, enum device_kind kind, uint32_t domid, uint32_t devid,
 	       struct device **ret)
 {
+	const struct device_class *class = device_kind_class(kind);
+	char text[DEVICE_TEXT];
 	struct device *dev;
 	struct guest *g;
 	int r;
@@ -139,22 +114,24 @@ int device_new(struct broker *b, enum device_kind kind, uint32_t domid, uint32_t
 	r = guest_get(b, domid, &g);
 	if (r < 0)
 		return r;
-	dev = calloc(1, sizeof(*dev));
+	dev = calloc(1, class->size);
 	if (!dev) {
 		guest_release(g);
 		return -ENOMEM;
 	}
+	dev->class = class;
 	dev->broker = b;
 	dev->guest = g;
 	dev->kind = kind;
 	dev->domid = dev->about.domid = domid;
 	dev->devid = dev->about.devid = devid;
-	dev->image.fd = -1;
+	dev->hs.reconfigures = class->reconfigures;
 	dev->found = b->scans_left > 0;
 	snprintf(dev->about.name, sizeof(dev->about.name), "%s-%u-%u", device_kind_name(kind),
 		 domid, devid);
 	snprintf(dev->dir, sizeof(dev->dir), "backend/%s/%u/%u", device_kind_name(kind), domid,
 		 devid);
+	class->init(dev);
 	LIST_INSERT_HEAD(&g->devices, dev, in_guest);
 	b->n_devices++;
 
@@ -165,24 +142,12 @@ int device_new(struct broker *b, enum device_kind kind, uint32_t domid, uint32_t
 		device_free(dev);
 		return r;
 	}
-	device_choose_image(dev);
-	log_full(LOG_INFO, &dev->about, 0, "found: %s %s", dev->params ? dev->params : "no params",
-		 dev->shared     ? "w!"
-		 : dev->readonly ? "r"
-				 : "w");
+	class->choose(dev);
+	class->describe(dev, text, sizeof(text));
+	log_full(LOG_INFO, &dev->about, 0, "found: %s", text);
 	status_changed(b);
 	*ret = dev;
 	return 0;
-}
-
-static void remove_journal(struct device *dev)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s.journal", dev->broker->options.runtime_dir,
-		 dev->about.name);
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_full(LOG_WARNING, &dev->about, -errno, "cannot remove %s: %m", path);
 }
 
 void device_free(struct device *dev)
@@ -195,19 +160,14 @@ void device_free(struct device *dev)
 	dev->broker->n_devices--;
 	if (g->worker)
 		workerproc_cancel(g->worker, dev);
-	device_close_image(dev);
+	dev->class->free(dev);
 	xsc_unwatch(dev->watch);
 	sd_event_source_disable_unref(dev->retry);
 	sd_event_source_disable_unref(dev->grace);
 	sd_event_source_disable_unref(dev->hold);
 	status_changed(dev->broker);
 	guest_release(g);
-	free(dev->rings);
 	free(dev->frontend);
-	free(dev->params);
-	free(dev->script);
-	free(dev->vdev);
-	free(dev->path);
 	free(dev->error);
 	free(dev);
 }
@@ -226,6 +186,32 @@ void device_set_error(struct device *dev, const char *text)
 	free(dev->error);
 	dev->error = text ? strdup(text) : NULL;
 	status_changed(dev->broker);
+}
+
+void device_clear_error(struct device *dev)
+{
+	if (!dev->error)
+		return;
+	device_set_error(dev, NULL);
+	nodes_clear_error(dev);
+}
+
+void device_tell_trouble(struct device *dev, const char *what, const char *text)
+{
+	if (dev->error && !strcmp(dev->error, text))
+		return;
+	log_full(LOG_ERR, &dev->about, 0, "%s: %s", what, text);
+	device_set_error(dev, text);
+	nodes_tell_error(dev);
+}
+
+void device_refuse(struct device *dev, const char *text)
+{
+	log_full(LOG_ERR, &dev->about, 0, "refused: %s", text);
+	device_set_error(dev, text);
+	dev->hs.image = HS_IMAGE_REFUSED;
+	dev->hs.refusal_told = false;
+	device_kick(dev);
 }
 
 /* One timer source for each purpose, made at first use. */
@@ -283,6 +269,19 @@ void device_fault(struct device *dev, const char *text)
 	device_kick(dev);
 }
 
+void device_fault_up(struct device *dev, const char *text)
+{
+	device_fault(dev, text);
+	/* Unlike a failed connect: there is something to take down first. */
+	dev->hs.link = HS_LINK_BROKEN;
+}
+
+/* An image that is being opened by somebody comes to an end by itself. */
+static bool opening(const struct device *dev)
+{
+	return dev->class->opening && dev->class->opening(dev);
+}
+
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct device *dev = userdata;
@@ -291,7 +290,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 	(void)usec;
 	if (dev->link_waits)
 		dev->hs.link = HS_LINK_DOWN;
-	else if (dev->hs.image == HS_IMAGE_OPENING && !dev->opener)
+	else if (dev->hs.image == HS_IMAGE_OPENING && !opening(dev))
 		dev->hs.image = HS_IMAGE_CLOSED;
 	device_kick(dev);
 	return 0;
@@ -329,13 +328,13 @@ static void prepare(struct device *dev)
 	int enabled = SD_EVENT_OFF;
 
 	if (hs->image == HS_IMAGE_LATER && hs->hotplug == HS_HOTPLUG_DONE)
-		device_choose_image(dev);
+		dev->class->choose(dev);
 	if (!leaving) {
 		hs->grace_over = hs->released = false;
 		return;
 	}
 	/* Nobody waits for an image any more; one that is just being opened ends by itself. */
-	if (hs->image == HS_IMAGE_OPENING && !dev->opener)
+	if (hs->image == HS_IMAGE_OPENING && !opening(dev))
 		hs->image = HS_IMAGE_CLOSED;
 	if (dev->grace)
 		sd_event_source_get_enabled(dev->grace, &enabled);
@@ -348,7 +347,7 @@ static void prepare(struct device *dev)
 static int set_closed(struct device *dev)
 {
 	if (!dev->hs.online)
-		device_close_image(dev);
+		dev->class->close(dev, true);
 	dev->hs.fault = false;
 	return nodes_set_state(dev, XenbusStateClosed);
 }
@@ -357,7 +356,7 @@ static int act(struct device *dev, enum hs_action action)
 {
 	switch (action) {
 	case HS_OPEN:
-		device_open(dev);
+		dev->class->open(dev);
 		return 0;
 	case HS_TELL:
 		dev->hs.refusal_told = true;
@@ -374,6 +373,13 @@ static int act(struct device *dev, enum hs_action action)
 	case HS_DETACH:
 		device_detach(dev);
 		return 0;
+	case HS_RECONFIGURE:
+		device_reconfigure(dev);
+		return 0;
+	case HS_SET_RECONFIGURED:
+		return nodes_set_state(dev, XenbusStateReconfigured);
+	case HS_SET_CONNECTED:
+		return nodes_set_state(dev, XenbusStateConnected);
 	case HS_SET_CLOSING:
 		/* The script may have thought better of it. */
 		if (dev->hs.image == HS_IMAGE_REFUSED)
@@ -382,8 +388,8 @@ static int act(struct device *dev, enum hs_action action)
 	case HS_SET_CLOSED:
 		return set_closed(dev);
 	case HS_RELEASE:
-		device_close_image(dev);
-		remove_journal(dev);
+		dev->class->close(dev, true);
+		device_remove_kept(dev);
 		nodes_release(dev);
 		dev->hs.released = true;
 		log_full(LOG_INFO, &dev->about, 0, "detached");
@@ -393,26 +399,30 @@ static int act(struct device *dev, enum hs_action action)
 	}
 }
 
-/* The kernel's blkback took the device: two masters of one state would ruin each other. */
+/* The kernel's backend took the device: two masters of one state would ruin each other. */
 static bool check_foreign(struct device *dev)
 {
-	bool bound = dev->kind == DEVICE_VBD &&
-		     kernel_backend_bound(dev->broker->options.sysfs, dev->domid, dev->devid);
+	bool bound = kernel_backend_bound(dev->broker->options.sysfs, device_kind_name(dev->kind),
+					  dev->domid, dev->devid);
 
 	if (bound && !dev->foreign) {
+		char text[DEVICE_TEXT];
+
 		log_full(LOG_ERR, &dev->about, 0,
-			 "is served by the kernel's xen-blkback, so it is left alone: unload that "
-			 "module or blacklist it, then attach the disk again");
-		device_set_error(dev,
-				 "served by the kernel's xen-blkback, xenpv-backendd leaves it "
-				 "alone: blacklist xen-blkback");
+			 "is served by the kernel's %s, so it is left alone: unload that module or "
+			 "blacklist it, then attach the device again",
+			 dev->class->kernel);
+		snprintf(text, sizeof(text),
+			 "served by the kernel's %s, xenpv-backendd leaves it alone: blacklist %s",
+			 dev->class->kernel, dev->class->kernel);
+		device_set_error(dev, text);
 		/* For the reader of the device's directory; no backend acts on this node. */
 		nodes_tell_error(dev);
 	}
 	if (!bound && dev->foreign) {
-		log_full(LOG_NOTICE, &dev->about, 0, "was let go by the kernel's xen-blkback");
-		device_set_error(dev, NULL);
-		nodes_clear_error(dev);
+		log_full(LOG_NOTICE, &dev->about, 0, "was let go by the kernel's %s",
+			 dev->class->kernel);
+		device_clear_error(dev);
 	}
 	dev->foreign = bound;
 	/* An unbind leaves no trace in xenstore. */
@@ -447,7 +457,8 @@ void device_step(struct device *dev)
 		if (action == HS_NOTHING)
 			return;
 		if (action == HS_FORGET) {
-			remove_journal(dev);
+			dev->class->close(dev, true);
+			device_remove_kept(dev);
 			nodes_forget(dev);
 			log_full(LOG_DEBUG, &dev->about, 0, "gone");
 			device_free(dev);

@@ -47,33 +47,61 @@ struct device *guest_find_device(struct guest *g, enum device_kind kind, uint32_
 	return NULL;
 }
 
+/* Is the frontend's key one that a device of this class acts on? */
+static bool key_matters(const struct device_class *class, const char *key)
+{
+	if (!*key || !strcmp(key, "state"))
+		return true;
+	for (const char *const *ask = class->asks; *ask; ask++)
+		if (!strcmp(*ask, key))
+			return true;
+	return false;
+}
+
 /*
- * One watch for all frontends of a guest: in a driver domain watches are
- * rationed. It also fires for keys other than `state`, which are ignored here.
+ * One watch for all frontends of a class: in a driver domain watches are
+ * rationed. It also fires for keys that nobody acts on, which are ignored here.
  */
 static void on_frontend(void *userdata, const char *path)
 {
-	struct guest *g = userdata;
-	size_t n = strlen(g->frontend_dir);
+	struct guest_frontends *f = userdata;
+	size_t n = strlen(f->dir);
+	const char *key = "";
 	struct device *dev;
 	uint32_t devid = 0;
 	bool all = strlen(path) <= n;
 
 	if (!all) {
-		const char *p = path + n + 1;
-
-		if (parse_component(&p, &devid) < 0 || (*p && strcmp(p, "state")))
+		key = path + n + 1;
+		if (parse_component(&key, &devid) < 0)
 			return;
 	}
-	LIST_FOREACH (dev, &g->devices, in_guest)
-		if (all || dev->devid == devid)
+	LIST_FOREACH (dev, &f->guest->devices, in_guest)
+		if (&f->guest->frontends[dev->class->worker] == f &&
+		    (all || (dev->devid == devid && key_matters(dev->class, key))))
 			device_kick(dev);
+}
+
+int guest_watch(struct guest *g, const struct device_class *class, const char **ret_dir)
+{
+	struct guest_frontends *f = &g->frontends[class->worker];
+	int r;
+
+	if (!f->watch) {
+		f->guest = g;
+		snprintf(f->dir, sizeof(f->dir), "/local/domain/%u/device/%s", g->domid,
+			 class->frontends);
+		r = xsc_watch(g->broker->xs, f->dir, on_frontend, f, &f->watch);
+		if (r < 0)
+			return r;
+	}
+	*ret_dir = f->dir;
+	return 0;
 }
 
 int guest_get(struct broker *b, uint32_t domid, struct guest **ret)
 {
 	struct guest *g = guest_find(b, domid);
-	int r;
 
 	if (g) {
 		*ret = g;
@@ -87,12 +115,6 @@ int guest_get(struct broker *b, uint32_t domid, struct guest **ret)
 	LIST_INIT(&g->devices);
 	g->allowance = START_BURST_US;
 	g->allowance_at = now(b);
-	snprintf(g->frontend_dir, sizeof(g->frontend_dir), "/local/domain/%u/device/vbd", domid);
-	r = xsc_watch(b->xs, g->frontend_dir, on_frontend, g, &g->watch);
-	if (r < 0) {
-		free(g);
-		return r;
-	}
 	LIST_INSERT_HEAD(&b->guests[domid % BROKER_GUEST_BUCKETS], g, link);
 	b->n_guests++;
 	*ret = g;
@@ -104,19 +126,21 @@ void guest_release(struct guest *g)
 	if (!LIST_EMPTY(&g->devices))
 		return;
 	workerproc_free(g->worker);
-	xsc_unwatch(g->watch);
+	for (size_t i = 0; i < ELEMENTSOF(g->frontends); i++)
+		xsc_unwatch(g->frontends[i].watch);
 	LIST_REMOVE(g, link);
 	g->broker->n_guests--;
 	free(g);
 }
 
-static void on_ring_error(void *userdata, uint32_t devid, const struct worker_ring_error *error)
+static void on_ring_error(void *userdata, enum worker_class class, uint32_t devid,
+			  const struct worker_ring_error *error)
 {
 	struct guest *g = userdata;
 	struct device *dev;
 
 	LIST_FOREACH (dev, &g->devices, in_guest)
-		if (dev->devid == devid) {
+		if (dev->devid == devid && dev->class->worker == class) {
 			device_ring_error(dev, error);
 			return;
 		}

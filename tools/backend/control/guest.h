@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest: its devices, its worker, and the watch on its frontends. */
+/* A guest: its devices, its worker, and the watches on its frontends. */
 #pragma once
 
 #include <stdint.h>
@@ -14,8 +14,11 @@ struct guest {
 	LIST_ENTRY(guest) link;
 	uint32_t domid;
 	LIST_HEAD(guest_devices, device) devices;
-	struct xs_watch *watch; /* of frontend_dir */
-	char frontend_dir[64];  /* /local/domain/<domid>/device/vbd */
+	struct guest_frontends {
+		struct guest *guest;
+		struct xs_watch *watch; /* of dir; NULL: no device of this class yet */
+		char dir[64];           /* /local/domain/<domid>/device/vbd */
+	} frontends[_WORKER_CLASS_MAX];
 	struct workerproc *worker;
 	unsigned int restarts; /* of the worker */
 	uint64_t allowance;    /* us that may be spent on starting workers */
@@ -29,6 +32,9 @@ int guest_get(struct broker *b, uint32_t domid, struct guest **ret);
 
 /* Free a guest that has no device left, and let its worker go. */
 void guest_release(struct guest *g);
+
+/* Watch the guest's frontends of a class; *ret_dir is their directory. Errors: of xenstore. */
+int guest_watch(struct guest *g, const struct device_class *class, const char **ret_dir);
 
 struct device *guest_find_device(struct guest *g, enum device_kind kind, uint32_t devid);
 

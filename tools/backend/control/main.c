@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * xenpv-backendd - serves the virtual disks of Xen guests
+ * xenpv-backendd - serves the virtual disks and network interfaces of Xen guests
  *
  * The broker: talks to xenstore, opens images, and starts one worker for each
  * guest, which moves the data.
@@ -21,6 +21,7 @@
 #include "control/check.h"
 #include "control/device.h"
 #include "control/kernel.h"
+#include "control/links.h"
 #include "control/registry.h"
 #include "control/resize.h"
 #include "control/status.h"
@@ -56,7 +57,9 @@ static void print_help(void)
 {
 	printf("Usage: xenpv-backendd [options]\n"
 	       "\n"
-	       "Serves the virtual disks (vbd) of Xen guests from files and block devices.\n"
+	       "Serves the virtual disks (vbd) of Xen guests from files and block devices, and "
+	       "their\n"
+	       "network interfaces (vif) by taps.\n"
 	       "\n"
 	       "  -c, --config FILE        read FILE and FILE.d/*.conf [%s]\n"
 	       "      --check              check configuration and environment, then exit\n"
@@ -321,9 +324,16 @@ static int setup(struct broker *b)
 		log_error(r, "cannot read the own domain id from xenstore: %m");
 		return r;
 	}
-	if (kernel_backend_loaded(b->options.sysfs))
+	if (kernel_backend_loaded(b->options.sysfs, "vbd"))
 		log_warning(0, "the kernel's xen-blkback is loaded: disks that it takes are left "
 			       "to it; blacklist it in /etc/modprobe.d");
+	if (b->options.vif && kernel_backend_loaded(b->options.sysfs, "vif"))
+		log_warning(0, "the kernel's xen-netback is loaded: interfaces that it takes are "
+			       "left to it; blacklist it in /etc/modprobe.d, or say vif = no in "
+			       "backendd.conf");
+	r = links_start(b);
+	if (r < 0)
+		return r;
 	if ((r = sd_event_add_time_relative(b->event, &b->alive, CLOCK_MONOTONIC, ALIVE_INTERVAL_US,
 					    1000000, on_alive, b)) < 0 ||
 	    (r = registry_start(b)) < 0 || (r = status_start(b)) < 0 || (r = resize_start(b)) < 0) {
@@ -342,6 +352,7 @@ static void teardown(struct broker *b)
 	sd_event_source_disable_unref(b->alive);
 	resize_stop(b);
 	registry_stop(b);
+	links_stop(b);
 	xsc_close(b->xs);
 	opener_pool_free(b->openers);
 	sd_event_unref(b->event);
@@ -373,7 +384,7 @@ static int run(struct broker *b)
 	if (r >= 0) {
 		log_notice("xenpv-backendd %s serves domain %u's backends", XENPV_VERSION,
 			   b->own_domid);
-		sd_notify(0, "READY=1\nSTATUS=Serving virtual disks");
+		sd_notify(0, "READY=1\nSTATUS=Serving virtual devices");
 		r = sd_event_loop(b->event);
 		sd_notify(0, "STOPPING=1");
 	}

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "control/device.h"
-#include "control/frontend.h"
 
-/* Read states, online and hotplug status into dev->hs. Errors: of xenstore, but for -ENOENT. */
+/* Read states, online, hotplug status and the class's own into dev->hs. Errors: of xenstore, but
+ * for -ENOENT. */
 int nodes_refresh(struct device *dev);
 
 /*
@@ -16,20 +16,13 @@ int nodes_offer(struct device *dev);   /* from dev->hs.ours to InitWait */
 int nodes_connect(struct device *dev); /* from InitWait to Connected */
 int nodes_set_state(struct device *dev, enum xenbus_state state); /* from dev->hs.ours */
 
-/* New size, with the state Connected again, which makes frontends read it. */
-int nodes_resize(struct device *dev);
-
-/* What an earlier instance offered, for a frontend that connected to that. */
-int nodes_read_offer(struct device *dev, struct frontend_limits *ret);
-
 /*
  * nodes_tell_refusal - make the attach fail soon, with dev->error as its reason
  *
- * libxl only looks at our state and at the script's exit status. The stock
- * script takes params that are neither file nor device for another script's
- * business: it exits with 1, and leaves hotplug-error alone, which libxl then
- * prints. So params is made such. In a driver domain dom0's libxl runs no script;
- * there the device's own nodes go, which libxl takes for a failure at once.
+ * libxl only looks at our state and at the script's exit status, so the script is
+ * made to fail, in a way of each class that leaves hotplug-error alone, which libxl
+ * then prints. In a driver domain dom0's libxl runs no script; there the device's
+ * own nodes go, which libxl takes for a failure at once.
  */
 int nodes_tell_refusal(struct device *dev);
 
@@ -43,3 +36,14 @@ void nodes_forget(struct device *dev);
 
 /* The device is detached: remove what others wait for to vanish. */
 void nodes_release(struct device *dev);
+
+/* For the classes, in the bodies of transactions. */
+struct node_pair {
+	const char *key;
+	uint64_t value;
+};
+int nodes_put(const struct device *dev, xs_transaction_t t, const char *key, uint64_t value);
+int nodes_put_all(const struct device *dev, xs_transaction_t t, const struct node_pair *pairs,
+		  size_t n);
+/* -ESTALE if our state is not @expected any more. */
+int nodes_check_state(const struct device *dev, xs_transaction_t t, enum xenbus_state expected);

@@ -17,6 +17,7 @@
 	}
 
 static const struct conf_key keys[] = {
+	KEY("backend", "vif", CONF_BOOL, vif),
 	KEY("backend", "max-queues", CONF_U32, max_queues, 0, WORKER_MAX_RINGS),
 	KEY("backend", "max-ring-page-order", CONF_U32, max_ring_page_order, 0, 4),
 	KEY("backend", "max-indirect-segments", CONF_U32, max_indirect_segments, 0, 256),
@@ -41,6 +42,7 @@ static const struct conf_key keys[] = {
 int options_init(struct options *o)
 {
 	*o = (struct options){
+		.vif = true,
 		.max_ring_page_order = 4,
 		.max_indirect_segments = 256,
 		.persistent_grants = true,

@@ -8,6 +8,7 @@
 
 struct options {
 	/* [backend] */
+	bool vif;            /* serve interfaces, too */
 	uint32_t max_queues; /* 0: one per CPU */
 	uint32_t max_ring_page_order;
 	uint32_t max_indirect_segments;

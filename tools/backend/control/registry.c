@@ -7,6 +7,7 @@
 
 #include "control/device.h"
 #include "control/guest.h"
+#include "control/links.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/parse.h"
@@ -40,8 +41,8 @@ static void on_device(struct broker *b, enum device_kind kind, uint32_t domid, u
 	struct device *dev = g ? guest_find_device(g, kind, devid) : NULL;
 	int r;
 
-	if (dev && !strcmp(key, "resize"))
-		device_look_at_size(dev);
+	if (dev && dev->class->touched)
+		dev->class->touched(dev, key);
 	if (!dev) {
 		r = device_new(b, kind, domid, devid, &dev);
 		if (r == -ENOENT || r == -EINVAL)
@@ -126,8 +127,8 @@ static void on_backend(struct broker *b, enum device_kind kind, const char *path
 	if (*p == '\0') {
 		kick_all(b, kind);
 		scan_all(b, kind);
-		if (b->scans_left > 0)
-			b->scans_left--;
+		if (b->scans_left > 0 && --b->scans_left == 0)
+			links_scan_over(b);
 		return;
 	}
 	p++;
@@ -146,6 +147,11 @@ static void on_backend(struct broker *b, enum device_kind kind, const char *path
 static void on_vbd(void *userdata, const char *path)
 {
 	on_backend(userdata, DEVICE_VBD, path);
+}
+
+static void on_vif(void *userdata, const char *path)
+{
+	on_backend(userdata, DEVICE_VIF, path);
 }
 
 static void on_vbd3(void *userdata, const char *path)
@@ -174,7 +180,7 @@ static int on_step(sd_event_source *s, void *userdata)
 
 int registry_start(struct broker *b)
 {
-	struct xs_watch *w; /* both live as long as the connection */
+	struct xs_watch *w; /* all live as long as the connection */
 	int r;
 
 	for (unsigned int i = 0; i < BROKER_GUEST_BUCKETS; i++)
@@ -186,11 +192,16 @@ int registry_start(struct broker *b)
 	r = sd_event_source_set_enabled(b->step, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	b->scans_left = _DEVICE_KIND_MAX;
+	b->scans_left = b->options.vif ? 3 : 2;
 	/* The first event of each comes at once and makes the scan. */
 	r = xsc_watch(b->xs, "backend/vbd3", on_vbd3, b, &w);
 	if (r < 0)
 		return r;
+	if (b->options.vif) {
+		r = xsc_watch(b->xs, "backend/vif", on_vif, b, &w);
+		if (r < 0)
+			return r;
+	}
 	return xsc_watch(b->xs, "backend/vbd", on_vbd, b, &w);
 }
 

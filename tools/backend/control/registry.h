@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds devices: watches backend/vbd and backend/vbd3 of the own domain. */
+/* Finds devices: watches backend/vbd, backend/vbd3 and backend/vif of the own domain. */
 #pragma once
 
 #include "control/broker.h"

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/device.h"
+#include "control/disk.h"
 #include "control/guest.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -42,15 +42,16 @@ static int block_size(dev_t rdev, uint64_t *ret)
 
 static bool differs(const struct device *dev)
 {
+	const struct disk *disk = to_const_disk(dev);
 	struct stat st;
 	uint64_t size;
 
-	if (stat(dev->path, &st) < 0)
+	if (stat(disk->path, &st) < 0)
 		return false;
 	size = (uint64_t)st.st_size;
 	if (S_ISBLK(st.st_mode) && block_size(st.st_rdev, &size) < 0)
 		return false;
-	return size != dev->image.size;
+	return size != disk->image.size;
 }
 
 __attribute__((noreturn)) static void run_child(struct broker *b, int fd)
@@ -68,8 +69,8 @@ __attribute__((noreturn)) static void run_child(struct broker *b, int fd)
 			LIST_FOREACH (dev, &g->devices, in_guest) {
 				struct finding f = { dev->kind, dev->domid, dev->devid };
 
-				if (dev->hs.image == HS_IMAGE_READY && differs(dev) &&
-				    write(CHILD_FD, &f, sizeof(f)) != sizeof(f))
+				if (dev->class == &disk_class && dev->hs.image == HS_IMAGE_READY &&
+				    differs(dev) && write(CHILD_FD, &f, sizeof(f)) != sizeof(f))
 					_exit(1);
 			}
 		}
@@ -93,7 +94,7 @@ static int on_finding(sd_event_source *s, int fd, uint32_t revents, void *userda
 	g = guest_find(b, f.domid);
 	dev = g ? guest_find_device(g, f.kind, f.devid) : NULL;
 	if (dev)
-		device_look_at_size(dev);
+		disk_look_at_size(dev);
 	return 0;
 }
 

@@ -32,17 +32,17 @@ static const char *const link_names[_HS_LINK_MAX] = {
 	[HS_LINK_BROKEN] = "broken",
 };
 
-static void add_string(struct json_object *o, const char *key, const char *value)
+void status_add_string(struct json_object *o, const char *key, const char *value)
 {
 	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
 }
 
-static void add_number(struct json_object *o, const char *key, uint64_t value)
+void status_add_number(struct json_object *o, const char *key, uint64_t value)
 {
 	json_object_object_add(o, key, json_object_new_uint64(value));
 }
 
-static void add_bool(struct json_object *o, const char *key, bool value)
+void status_add_bool(struct json_object *o, const char *key, bool value)
 {
 	json_object_object_add(o, key, json_object_new_boolean(value));
 }
@@ -51,31 +51,16 @@ static struct json_object *device_object(const struct device *dev)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_string(o, "kind", device_kind_name(dev->kind));
-	add_number(o, "domid", dev->domid);
-	add_number(o, "devid", dev->devid);
-	add_string(o, "vdev", dev->vdev);
-	add_string(o, "path", dev->path ? dev->path : dev->params);
-	add_bool(o, "readonly", dev->readonly);
-	add_bool(o, "shared", dev->shared);
-	add_string(o, "driver", dev->foreign ? "kernel" : "xenpv-backendd");
-	add_string(o, "state", hs_state_name(dev->hs.ours));
-	add_string(o, "frontend_state", hs_state_name(dev->hs.frontend));
-	add_string(o, "image", image_names[dev->hs.image]);
-	add_string(o, "link", link_names[dev->hs.link]);
-	if (dev->hs.image == HS_IMAGE_READY) {
-		add_number(o, "size", dev->image.size);
-		add_number(o, "logical_block", dev->image.logical_block);
-		add_bool(o, "direct", dev->image.direct);
-		add_bool(o, "discard", dev->image.can_discard);
-	}
-	if (dev->rings && dev->hs.link == HS_LINK_UP) {
-		add_number(o, "rings", dev->rings->rings);
-		add_number(o, "ring_pages", dev->rings->ring_pages);
-		add_bool(o, "persistent", dev->rings->persistent);
-		add_number(o, "max_indirect", dev->rings->max_indirect);
-	}
-	add_string(o, "error", dev->error);
+	status_add_string(o, "kind", device_kind_name(dev->kind));
+	status_add_number(o, "domid", dev->domid);
+	status_add_number(o, "devid", dev->devid);
+	status_add_string(o, "driver", dev->foreign ? "kernel" : "xenpv-backendd");
+	status_add_string(o, "state", hs_state_name(dev->hs.ours));
+	status_add_string(o, "frontend_state", hs_state_name(dev->hs.frontend));
+	status_add_string(o, "image", image_names[dev->hs.image]);
+	status_add_string(o, "link", link_names[dev->hs.link]);
+	dev->class->status(dev, o);
+	status_add_string(o, "error", dev->error);
 	return o;
 }
 
@@ -84,9 +69,9 @@ static struct json_object *broker_object(struct broker *b)
 	struct json_object *o = json_object_new_object();
 	struct json_object *guests = json_object_new_array();
 
-	add_string(o, "version", XENPV_VERSION);
-	add_number(o, "pid", (uint64_t)getpid());
-	add_number(o, "domid", b->own_domid);
+	status_add_string(o, "version", XENPV_VERSION);
+	status_add_number(o, "pid", (uint64_t)getpid());
+	status_add_number(o, "domid", b->own_domid);
 	for (unsigned int i = 0; i < BROKER_GUEST_BUCKETS; i++) {
 		struct guest *g;
 
@@ -95,10 +80,10 @@ static struct json_object *broker_object(struct broker *b)
 			struct json_object *devices = json_object_new_array();
 			struct device *dev;
 
-			add_number(go, "domid", g->domid);
-			add_number(go, "worker_pid",
-				   g->worker ? (uint64_t)workerproc_pid(g->worker) : 0);
-			add_number(go, "worker_restarts", g->restarts);
+			status_add_number(go, "domid", g->domid);
+			status_add_number(go, "worker_pid",
+					  g->worker ? (uint64_t)workerproc_pid(g->worker) : 0);
+			status_add_number(go, "worker_restarts", g->restarts);
 			LIST_FOREACH (dev, &g->devices, in_guest)
 				json_object_array_add(devices, device_object(dev));
 			json_object_object_add(go, "devices", devices);

@@ -20,3 +20,9 @@ int status_print(const char *runtime_dir);
 
 /* Hold the runtime directory's lock: -EBUSY when another broker has it. Returns a descriptor. */
 int status_lock(const char *runtime_dir);
+
+/* Members of a device's object. A NULL string becomes null. */
+struct json_object;
+void status_add_string(struct json_object *o, const char *key, const char *value);
+void status_add_number(struct json_object *o, const char *key, uint64_t value);
+void status_add_bool(struct json_object *o, const char *key, bool value);

@@ -260,7 +260,7 @@ static int on_socket(sd_event_source *s, int fd, uint32_t revents, void *userdat
 			on_answer(w, &msg);
 		} else if (msg.type == WORKER_RING_ERROR) {
 			msg.ring_error.text[sizeof(msg.ring_error.text) - 1] = '\0';
-			w->events.ring_error(w->userdata, msg.devid, &msg.ring_error);
+			w->events.ring_error(w->userdata, msg.class, msg.devid, &msg.ring_error);
 		} else {
 			kill_worker(w, "it sent a message of an unknown type");
 		}

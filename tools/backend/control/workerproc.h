@@ -29,7 +29,8 @@ typedef void (*workerproc_reply_fn)(void *userdata, const struct worker_reply *r
 
 struct workerproc_events {
 	/* a ring of @devid was stopped */
-	void (*ring_error)(void *userdata, uint32_t devid, const struct worker_ring_error *error);
+	void (*ring_error)(void *userdata, enum worker_class class, uint32_t devid,
+			   const struct worker_ring_error *error);
 	/*
 	 * The process is gone and all requests have been answered. @why is one
 	 * line. The callee frees the workerproc.

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fdpass.h"
+#include "worker/control-vif.h"
 
 #define MAX_DEVICES  1024
 #define SEND_TIMEOUT 10000 /* ms; a broker that does not read for so long is gone */
@@ -25,8 +26,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Whole messages, so any thread may send. */
-static int send_msg(int sock, const struct worker_msg *msg)
+int control_send(int sock, const struct worker_msg *msg)
 {
 	struct pollfd p = { .fd = sock, .events = POLLOUT };
 	int r;
@@ -40,37 +40,40 @@ static int send_msg(int sock, const struct worker_msg *msg)
 	}
 }
 
-int control_reply(struct control *c, uint32_t seq, uint32_t devid, int error, const char *text)
+int control_reply(struct control *c, const struct worker_msg *to, int error, const char *text)
 {
 	struct worker_msg msg = {
 		.type = WORKER_REPLY,
-		.seq = seq,
-		.devid = devid,
+		.seq = to->seq,
+		.class = to->class,
+		.devid = to->devid,
 		.reply.error = error,
 	};
 
 	if (error)
 		snprintf(msg.reply.text, sizeof(msg.reply.text), "%s", text);
-	return send_msg(c->sock, &msg);
+	return control_send(c->sock, &msg);
 }
 
-static void ring_failed(void *arg, uint32_t devid, uint32_t ring, int error, const char *text)
+static void ring_failed(void *arg, uint32_t class, uint32_t devid, uint32_t ring, int error,
+			const char *text)
 {
 	struct control *c = arg;
 	struct worker_msg msg = {
 		.type = WORKER_RING_ERROR,
+		.class = class,
 		.devid = devid,
 		.ring_error = { .ring = ring, .error = error },
 	};
 	int r;
 
 	snprintf(msg.ring_error.text, sizeof(msg.ring_error.text), "%s", text);
-	r = send_msg(c->sock, &msg);
+	r = control_send(c->sock, &msg);
 	if (r < 0)
 		log_error(r, "cannot report a failed ring to the broker: %m");
 }
 
-int control_hello(struct control *c, uint32_t *ret_seq)
+int control_hello(struct control *c, struct worker_msg *ret)
 {
 	struct pollfd p = { .fd = c->sock, .events = POLLIN };
 	struct worker_msg msg;
@@ -84,14 +87,14 @@ int control_hello(struct control *c, uint32_t *ret_seq)
 	if (r < 0)
 		return r;
 	if (msg.type != WORKER_HELLO || msg.hello.version != WORKER_PROTO_VERSION) {
-		control_reply(c, msg.seq, 0, -EPROTO, "expected HELLO of this protocol version");
+		control_reply(c, &msg, -EPROTO, "expected HELLO of this protocol version");
 		return -EPROTO;
 	}
 	c->env.hello = msg.hello;
 	c->env.ring_failed = ring_failed;
 	c->env.arg = c;
 	c->env.ended_event = c->ended_event;
-	*ret_seq = msg.seq;
+	*ret = msg;
 	return 0;
 }
 
@@ -179,24 +182,24 @@ static int reply_stats(struct control *c, const struct worker_msg *msg, const st
 	struct worker_msg reply = {
 		.type = WORKER_REPLY,
 		.seq = msg->seq,
+		.class = WORKER_VBD,
 		.devid = msg->devid,
 	};
 
 	device_stats(d, &reply.reply.stats);
-	return send_msg(c->sock, &reply);
+	return control_send(c->sock, &reply);
 }
 
-static int handle(struct control *c, const struct worker_msg *msg, int *fds, size_t n)
+static int handle_disk(struct control *c, const struct worker_msg *msg, int *fds, size_t n)
 {
 	char error[WORKER_ERROR_SIZE] = "";
 	struct device *d = find(c, msg->devid);
 	int r = 0;
 
 	if (msg->type != WORKER_ATTACH && !d)
-		return control_reply(c, msg->seq, msg->devid, -ENOENT, "no such disk is attached");
+		return control_reply(c, msg, -ENOENT, "no such disk is attached");
 	if (d && d->reply_owed)
-		return control_reply(c, msg->seq, msg->devid, -EBUSY,
-				     "the disk is still being disconnected");
+		return control_reply(c, msg, -EBUSY, "the disk is still being disconnected");
 
 	switch (msg->type) {
 	case WORKER_ATTACH:
@@ -235,7 +238,7 @@ static int handle(struct control *c, const struct worker_msg *msg, int *fds, siz
 		snprintf(error, sizeof(error), "message type %u is unknown", msg->type);
 		break;
 	}
-	return control_reply(c, msg->seq, msg->devid, r, error);
+	return control_reply(c, msg, r, error);
 }
 
 static int receive(struct control *c)
@@ -248,10 +251,32 @@ static int receive(struct control *c)
 	r = fdpass_recv(c->sock, &msg, sizeof(msg), fds, FDPASS_MAX, &n);
 	if (r < 0)
 		return r == -EAGAIN || r == -EINTR ? 0 : r;
-	r = handle(c, &msg, fds, n);
+	switch (msg.class) {
+	case WORKER_VBD:
+		r = handle_disk(c, &msg, fds, n);
+		break;
+	case WORKER_VIF:
+		r = control_vif(c, &msg, fds, n);
+		break;
+	default:
+		r = control_reply(c, &msg, -EPROTO, "message of an unknown class");
+		break;
+	}
 	for (size_t i = 0; i < n; i++)
 		close_fd(&fds[i]);
 	return r;
+}
+
+static void reply_owed(struct control *c, struct device *d, int error, const char *text)
+{
+	const struct worker_msg to = {
+		.seq = d->reply_seq,
+		.class = WORKER_VBD,
+		.devid = d->about.devid,
+	};
+
+	control_reply(c, &to, error, text);
+	d->reply_owed = false;
 }
 
 /* Answer for the disks whose draining is over, or takes too long. Returns a poll timeout. */
@@ -265,16 +290,13 @@ static int settle(struct control *c)
 			continue;
 		if (device_drained(d)) {
 			if (d->reply_owed)
-				control_reply(c, d->reply_seq, d->about.devid, d->reply_error,
-					      d->reply_text);
-			d->reply_owed = false;
+				reply_owed(c, d, d->reply_error, d->reply_text);
 		} else if (d->reply_owed && now >= d->drain_deadline) {
 			snprintf(text, sizeof(text),
 				 "%u requests are still in flight after %u s; the storage does not "
 				 "answer",
 				 device_in_flight(d), DEVICE_DRAIN_MS / 1000);
-			control_reply(c, d->reply_seq, d->about.devid, -ETIMEDOUT, text);
-			d->reply_owed = false;
+			reply_owed(c, d, -ETIMEDOUT, text);
 		} else if (d->reply_owed && d->drain_deadline - now < wait) {
 			wait = d->drain_deadline - now;
 		}

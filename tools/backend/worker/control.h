@@ -4,24 +4,31 @@
 
 #include "worker/device.h"
 
+struct vif;
+
 struct control {
 	int sock;
 	int ended_event;
 	struct device_env env;
 	struct device *devices;
 	uint32_t nr_devices;
+	struct vif *vifs;
+	uint32_t nr_vifs;
 };
 
 /*
  * control_hello - await the first message, which says whom we serve
- * @ret_seq: to be answered with control_reply() when the worker is ready
+ * @ret: to be answered with control_reply() when the worker is ready
  *
  * Errors: -EPROTO (no HELLO, or of another version; answered already), those of recvmsg(2).
  */
-int control_hello(struct control *c, uint32_t *ret_seq);
+int control_hello(struct control *c, struct worker_msg *ret);
 
-/* Answer a message; @error 0 or a negative errno, explained by @text. */
-int control_reply(struct control *c, uint32_t seq, uint32_t devid, int error, const char *text);
+/* Send one message; they go out whole, so any thread may. */
+int control_send(int sock, const struct worker_msg *msg);
+
+/* Answer the message @to; @error 0 or a negative errno, explained by @text. */
+int control_reply(struct control *c, const struct worker_msg *to, int error, const char *text);
 
 /* Serve until the socket closes (0) or fails (negative errno). c->env is complete. */
 int control_run(struct control *c);

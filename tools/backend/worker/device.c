@@ -109,7 +109,7 @@ static void ring_failed(void *arg, uint32_t number, int error, const char *text)
 {
 	struct device *d = arg;
 
-	d->env->ring_failed(d->env->arg, d->about.devid, number, error, text);
+	d->env->ring_failed(d->env->arg, WORKER_VBD, d->about.devid, number, error, text);
 }
 
 static void make_identity(const struct device *d, const struct worker_connect *c,

@@ -16,12 +16,14 @@
 /* How long requests in flight may take to end when a disk is disconnected. */
 #define DEVICE_DRAIN_MS 30000
 
-/* The same for all disks of a worker. */
+/* The same for all disks and interfaces of a worker. */
 struct device_env {
 	struct host_gnt *gnt;
 	struct worker_hello hello;
 	int ended_event; /* eventfd, written when a queue has ended */
-	void (*ring_failed)(void *arg, uint32_t devid, uint32_t ring, int error, const char *text);
+	/* @class: enum worker_class */
+	void (*ring_failed)(void *arg, uint32_t class, uint32_t devid, uint32_t ring, int error,
+			    const char *text);
 	void *arg;
 };
 

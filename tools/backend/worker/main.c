@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xenpv-worker: serves the disks of one guest. Started by xenpv-backendd with a
+ * xenpv-worker: serves the disks and interfaces of one guest. Started by xenpv-backendd with a
  * socket on descriptor 3; see proto.h. Of no use by hand.
  */
 #include <errno.h>
@@ -30,8 +30,9 @@ static void usage(FILE *f)
 {
 	fprintf(f,
 		"Usage: %s [OPTION]...\n"
-		"Serve the disks of one Xen guest. Started by xenpv-backendd, with a socket on\n"
-		"descriptor %d.\n"
+		"Serve the disks and interfaces of one Xen guest. Started by xenpv-backendd, with "
+		"a\n"
+		"socket on descriptor %d.\n"
 		"\n"
 		"  --domid=N       the guest, for whoever reads the process list\n"
 		"  --user=NAME     run as this user, by name or number (xenpv-worker)\n"
@@ -98,10 +99,10 @@ static int parse_options(int argc, char **argv, struct sandbox *sandbox)
 static int serve(struct control *c, const struct sandbox *sandbox)
 {
 	const char *why = "";
-	uint32_t seq;
+	struct worker_msg hello;
 	int r;
 
-	r = control_hello(c, &seq);
+	r = control_hello(c, &hello);
 	if (r < 0) {
 		if (r != -ECONNRESET)
 			log_error(r, "no HELLO from the broker: %m");
@@ -110,16 +111,16 @@ static int serve(struct control *c, const struct sandbox *sandbox)
 	r = host_gnt_open(c->env.hello.domid, &c->env.gnt);
 	if (r < 0) {
 		log_error(r, "cannot open the grant device: %m");
-		control_reply(c, seq, 0, r, "cannot open the grant device");
+		control_reply(c, &hello, r, "cannot open the grant device");
 		return r;
 	}
 	r = sandbox_enter(sandbox, &why);
 	if (r < 0) {
 		log_error(r, "%s: %m", why);
-		control_reply(c, seq, 0, r, why);
+		control_reply(c, &hello, r, why);
 		return r;
 	}
-	r = control_reply(c, seq, 0, 0, NULL);
+	r = control_reply(c, &hello, 0, NULL);
 	if (r < 0)
 		return r;
 	return control_run(c);

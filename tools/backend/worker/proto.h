@@ -39,7 +39,8 @@ enum worker_msg_type {
 	WORKER_ATTACH_VIF,  /* an interface; fds: state file, then one descriptor per tap queue */
 	WORKER_CONNECT_VIF, /* its rings; fds: an event channel descriptor per queue, and one for
 			       the control ring if there is one */
-	WORKER_HEADROOM,    /* of a connected interface: the frontend wants another xdp-headroom */
+	WORKER_HEADROOM,    /* of a connected interface: the frontend wants another xdp-headroom,
+			       or multicast packets filtered or no longer filtered */
 	/* worker -> broker */
 	WORKER_REPLY,      /* answer to any of the above */
 	WORKER_RING_ERROR, /* a ring was stopped: the frontend broke the protocol */
@@ -117,8 +118,10 @@ struct worker_connect_vif {
 	struct worker_vif_queue queue[WORKER_MAX_VIF_QUEUES];
 };
 
+/* All of what a connected frontend may change; sent when any of it has changed. */
 struct worker_headroom {
-	uint16_t bytes; /* before each received packet, 0..4095 */
+	uint16_t bytes;    /* before each received packet, 0..4095 */
+	uint8_t multicast; /* request-multicast-control, as WORKER_VIF_MULTICAST */
 };
 
 struct worker_resize {

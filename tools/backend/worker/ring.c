@@ -86,6 +86,12 @@ void ring_put_response(struct ring *ring, uint64_t id, uint8_t op, int16_t statu
 	crash_point();
 }
 
+void ring_put_raw(struct ring *ring, const void *response, size_t size)
+{
+	memcpy(slot(ring, ring->rsp_prod++), response, size);
+	crash_point();
+}
+
 bool ring_publish(struct ring *ring)
 {
 	struct indices *ix = indices(ring);
@@ -102,13 +108,19 @@ bool ring_publish(struct ring *ring)
 	return (uint32_t)(index - event) < (uint32_t)(index - old);
 }
 
-int ring_arm(struct ring *ring)
+int ring_arm_for(struct ring *ring, uint32_t need)
 {
 	int n = ring_pending(ring);
 
-	if (n)
+	if (n < 0 || (uint32_t)n >= need)
 		return n;
-	atomic_store_explicit(&indices(ring)->req_event, ring->req_cons + 1, memory_order_relaxed);
+	atomic_store_explicit(&indices(ring)->req_event, ring->req_cons + need,
+			      memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 	return ring_pending(ring);
+}
+
+int ring_arm(struct ring *ring)
+{
+	return ring_arm_for(ring, 1);
 }

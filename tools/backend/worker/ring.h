@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The backend's end of a shared blkif ring (ring.h of the public headers, with
- * both ABIs). Knows indices and slots, not what requests mean. One thread.
+ * The backend's end of a shared ring (ring.h of the public headers): blkif's, with
+ * both ABIs, and those of netif, which are the same in both. Knows indices and slots, not what
+ * requests mean. One thread.
  *
  * Everything in the shared pages may change under our hands: each index is
  * loaded once and checked, each slot copied once.
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "worker/abi.h"
@@ -50,6 +52,9 @@ void ring_copy_request(const struct ring *ring, uint32_t index, uint8_t ret[stat
 /* Write a response at rsp_prod and advance it. The frontend sees nothing of it yet. */
 void ring_put_response(struct ring *ring, uint64_t id, uint8_t op, int16_t status);
 
+/* The same for the rings of netif.h: @size bytes at the start of the slot. */
+void ring_put_raw(struct ring *ring, const void *response, size_t size);
+
 /*
  * Make the responses before rsp_prod visible. True: the frontend asked for an
  * event for one of them. (ring.h, RING_PUSH_RESPONSES_AND_CHECK_NOTIFY)
@@ -61,3 +66,6 @@ bool ring_publish(struct ring *ring);
  * ring_pending(). (ring.h, RING_FINAL_CHECK_FOR_REQUESTS)
  */
 int ring_arm(struct ring *ring);
+
+/* The same, but the event is to come with the @need-th request from req_cons on, 1..slots. */
+int ring_arm_for(struct ring *ring, uint32_t need);

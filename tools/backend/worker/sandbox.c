@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
@@ -146,7 +147,7 @@ static int enter_landlock(void)
 static int enter_seccomp(void)
 {
 	/*
-	 * What rings, storage and the C library need. An io_uring is not bound by
+	 * What rings, storage, taps and the C library need. An io_uring is not bound by
 	 * this filter, but can reach no more than the empty root and the
 	 * descriptors that we hold anyway.
 	 */
@@ -200,10 +201,17 @@ static int enter_seccomp(void)
 		SCMP_SYS(exit),
 		SCMP_SYS(exit_group),
 	};
+	static const unsigned long ioctls[] = {
+		BLKDISCARD,
+		BLKSECDISCARD,
+		TUNSETOFFLOAD,
+		TUNSETVNETHDRSZ,
+	};
 	scmp_filter_ctx ctx;
 	int r;
 
-	/* refused, not killed: a call that is missing above must not cost the guest its disk */
+	/* refused, not killed: a call that is missing above must not cost the guest its disk or
+	 * link */
 	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!ctx)
 		return -ENOMEM;
@@ -220,7 +228,7 @@ static int enter_seccomp(void)
 	r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (r < 0)
 		goto out;
-	/* ioctls by type: gntdev 'G', evtchn 'E'; and the two of block devices */
+	/* ioctls by type: gntdev 'G', evtchn 'E'; and the few of block devices and taps */
 	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 			     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 'G' << 8));
 	if (r < 0)
@@ -229,14 +237,12 @@ static int enter_seccomp(void)
 			     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 'E' << 8));
 	if (r < 0)
 		goto out;
-	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-			     SCMP_A1(SCMP_CMP_EQ, BLKDISCARD));
-	if (r < 0)
-		goto out;
-	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-			     SCMP_A1(SCMP_CMP_EQ, BLKSECDISCARD));
-	if (r < 0)
-		goto out;
+	for (size_t i = 0; i < ELEMENTSOF(ioctls); i++) {
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		if (r < 0)
+			goto out;
+	}
 	/* the names of threads */
 	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 			     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));

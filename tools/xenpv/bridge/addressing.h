@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 #include "xenpv/command.h"
 
 struct addressing {

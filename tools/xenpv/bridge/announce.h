@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/mac.h"
+#include "lib/rtnl.h"
 
 /* An Ethernet frame without its checksum, at the least length. */
 #define ANNOUNCE_SIZE 60

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "xenpv/bridge/ip.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 
 #define BARRIER_PRIORITY 100
 

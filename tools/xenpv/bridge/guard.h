@@ -21,7 +21,7 @@
 
 #include <stdbool.h>
 
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 
 enum guard {
 	GUARD_BRIDGE,

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "xenpv/bridge/mac.h"
+#include "lib/mac.h"
 
 struct xlconf;
 

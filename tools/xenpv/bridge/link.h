@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "xenpv/bridge/mac.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/mac.h"
+#include "lib/rtnl.h"
 
 #define LINK_ALIAS_MAX 256 /* IFALIASZ */
 

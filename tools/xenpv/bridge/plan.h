@@ -15,8 +15,8 @@
 #include "xenpv/bridge/addressing.h"
 #include "xenpv/bridge/guard.h"
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/mac.h"
+#include "lib/rtnl.h"
 #include "xenpv/bridge/sysctl.h"
 
 struct step;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "xenpv/bridge/guests.h"
-#include "xenpv/bridge/mac.h"
+#include "lib/mac.h"
 
 /* What is on the host; borrowed. */
 struct host_facts {

@@ -6,7 +6,7 @@
 
 #include "xenpv/bridge/link.h"
 #include "xenpv/bridge/record.h"
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 #include "xenpv/bridge/settings.h"
 #include "xenpv/command.h"
 

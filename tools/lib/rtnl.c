@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "xenpv/bridge/rtnl.h"
+#include "lib/rtnl.h"
 
 #include <errno.h>
 #include <stdio.h>

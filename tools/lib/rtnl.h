@@ -2,8 +2,8 @@
 /*
  * rtnetlink over libmnl: requests that change something, dumps, events.
  *
- * Every change to the kernel's network goes through rtnl_change() or
- * sysctl_write(), which is where the tests let one fail.
+ * Every change goes through rtnl_change(), which is where the tests of
+ * xenpv bridge let one fail.
  */
 #pragma once
 

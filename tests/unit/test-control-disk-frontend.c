@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "control/frontend.h"
+#include "control/disk-frontend.h"
 
 /* A frontend's directory: key and value in turn, ended by NULL. */
 static int read_table(void *userdata, const char *key, char **ret)
@@ -25,7 +25,7 @@ static int read_table(void *userdata, const char *key, char **ret)
 	return -ENOENT;
 }
 
-static const struct frontend_limits limits = {
+static const struct disk_limits limits = {
 	.max_queues = 4,
 	.max_ring_page_order = 4,
 	.max_indirect_segments = 256,
@@ -36,7 +36,7 @@ static int parse(const char *const *table, struct worker_connect *ret, char *err
 {
 	memset(ret, 0xaa, sizeof(*ret));
 	*error = '\0';
-	return frontend_parse(read_table, (void *)table, &limits, ret, error, 256);
+	return disk_frontend_parse(read_table, (void *)table, &limits, ret, error, 256);
 }
 
 static void test_single(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a frontend publishes about its rings. All of it is the guest's word and
+ * What the frontend of a disk publishes about its rings. All of it is the guest's word and
  * is bounded here; the grants and ports themselves can only be tried.
  */
 #pragma once
@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/keys.h"
 #include "worker/proto.h"
 
 /* What we offered: the frontend may not go beyond. */
-struct frontend_limits {
+struct disk_limits {
 	uint32_t max_queues;
 	uint32_t max_ring_page_order;
 	uint32_t max_indirect_segments;
@@ -19,18 +20,12 @@ struct frontend_limits {
 };
 
 /*
- * Read one key of the frontend: an allocated string in *ret, -ENOENT when it is
- * missing, another negative errno on failure.
- */
-typedef int (*frontend_read_fn)(void *userdata, const char *key, char **ret);
-
-/*
- * frontend_parse - read and check the rings of a frontend (blkif.h: "Frontend
+ * disk_frontend_parse - read and check the rings of a frontend (blkif.h: "Frontend
  * XenBus Nodes", "Multi-page ring buffers", "Multi-queue")
  * @ret: filled but for `reattach`
  * @error: one line that names key and value
  *
  * Errors: -EINVAL with @error, or what @read returned.
  */
-int frontend_parse(frontend_read_fn read, void *userdata, const struct frontend_limits *limits,
-		   struct worker_connect *ret, char *error, size_t error_size);
+int disk_frontend_parse(keys_read_fn read, void *userdata, const struct disk_limits *limits,
+			struct worker_connect *ret, char *error, size_t error_size);

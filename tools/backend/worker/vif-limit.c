@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/vif-limit.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t depth(const struct vif_limit *l)
+{
+	return l->bytes > VIF_LIMIT_MIN_BURST ? l->bytes : VIF_LIMIT_MIN_BURST;
+}
+
+void vif_limit_init(struct vif_limit *l, uint64_t bytes, uint32_t us, uint64_t now)
+{
+	*l = (struct vif_limit){
+		.bytes = bytes,
+		.period = us * UINT64_C(1000),
+		.last = now,
+	};
+	l->level = depth(l);
+	pthread_mutex_init(&l->lock, NULL);
+}
+
+void vif_limit_free(struct vif_limit *l)
+{
+	pthread_mutex_destroy(&l->lock);
+}
+
+static void fill(struct vif_limit *l, uint64_t now)
+{
+	/* by elapsed time, to the byte: what a division leaves over counts the next time */
+	wide gain = (wide)l->bytes * (now - l->last) + l->rest;
+	wide level = l->level + gain / l->period;
+
+	if (level >= depth(l)) {
+		l->level = depth(l);
+		l->rest = 0;
+	} else {
+		l->level = (uint64_t)level;
+		l->rest = (uint64_t)(gain % l->period);
+	}
+	l->last = now;
+}
+
+uint64_t vif_limit_take(struct vif_limit *l, uint32_t size, uint64_t now)
+{
+	uint64_t wait = 0;
+	wide lack;
+
+	if (!l->bytes)
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	if (now > l->last)
+		fill(l, now);
+	if (l->level >= size) {
+		l->level -= size;
+	} else {
+		lack = (wide)(size - l->level) * l->period;
+		wait = (uint64_t)(lack / l->bytes) + 1;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return wait;
+}

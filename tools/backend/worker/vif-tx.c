@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the guest into the tap. A batch is taken off the ring, its data copied in one
+ * go, and then written packet by packet; responses follow in the order of the
+ * requests. When the tap is full the rest of the batch stays until it takes more.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/vif-io.h"
+
+int vif_tx_init(struct vif_queue *q)
+{
+	q->tx.arena = malloc(VIF_ARENA_SIZE);
+	return q->tx.arena ? 0 : -ENOMEM;
+}
+
+void vif_tx_free(struct vif_queue *q)
+{
+	free(q->tx.arena);
+	q->tx.arena = NULL;
+}
+
+static void note_error(struct vif_tx_packet *p, int error, const char *why)
+{
+	if (!p->error) {
+		p->error = error;
+		p->why = why;
+	}
+}
+
+static void change_mcast(struct vif_queue *q, const struct vif_tx_request *req,
+			 struct vif_tx_packet *p)
+{
+	struct vif_common *c = q->common;
+	int r = 0;
+
+	p->message = true;
+	if (!c->multicast) {
+		note_error(p, -EOPNOTSUPP, "changes a multicast list that was not offered");
+		return;
+	}
+	vif_state_begin_mcast(&c->state);
+	if (req->kind == VIF_TX_MCAST_ADD)
+		r = vif_mcast_add(&c->mcast, req->mac);
+	else
+		vif_mcast_del(&c->mcast, req->mac);
+	vif_state_commit_mcast(&c->state, &c->mcast);
+	if (r < 0)
+		note_error(p, r,
+			   r == -ENOSPC ? "adds one multicast address too many"
+					: "adds an address that is no multicast address");
+}
+
+static void add_frag(struct vif_queue *q, const struct vif_frag *frag, uint8_t *to)
+{
+	struct vif_tx *tx = &q->tx;
+	const uint8_t *page = vif_grants_find(&q->grants, frag->gref, false);
+
+	if (page) {
+		memcpy(to, page + frag->offset, frag->len);
+		VIF_STAT_ADD(q, static_hits, 1);
+		return;
+	}
+	tx->owner[tx->nr_pieces] = tx->nr_packets;
+	tx->piece[tx->nr_pieces++] = (struct host_gnt_copy){
+		.ref = frag->gref,
+		.offset = frag->offset,
+		.len = frag->len,
+		.local = to,
+	};
+}
+
+static void take_packet(struct vif_queue *q, const struct vif_tx_request *req)
+{
+	struct vif_tx *tx = &q->tx;
+	struct vif_tx_packet *p = &tx->packet[tx->nr_packets];
+	uint8_t *to;
+
+	*p = (struct vif_tx_packet){ .slots = req->slots, .first = tx->nr_slots, .len = req->size };
+	for (uint32_t i = 0; i < req->slots; i++)
+		tx->slot[tx->nr_slots++] = (struct vif_tx_slot){ req->id[i], req->extra >> i & 1 };
+	if (req->kind == VIF_TX_BAD) {
+		note_error(p, -EINVAL, req->why);
+	} else if (req->kind != VIF_TX_PACKET) {
+		change_mcast(q, req, p);
+	} else {
+		p->frame = to = tx->arena + tx->used + TAP_HEADER;
+		p->offload = req->offload;
+		tx->used += TAP_HEADER + req->size;
+		for (uint32_t i = 0; i < req->nr_frags; i++) {
+			if (req->frag[i].len)
+				add_frag(q, &req->frag[i], to);
+			to += req->frag[i].len;
+		}
+	}
+	tx->nr_packets++;
+}
+
+static void copy_batch(struct vif_queue *q)
+{
+	struct vif_tx *tx = &q->tx;
+	int r;
+
+	if (!tx->nr_pieces)
+		return;
+	r = host_gnt_copy(q->common->gnt, tx->piece, tx->nr_pieces);
+	VIF_STAT_ADD(q, grant_copies, 1);
+	for (uint32_t i = 0; i < tx->nr_pieces; i++) {
+		int error = r < 0 ? r : tx->piece[i].status;
+
+		if (error)
+			note_error(&tx->packet[tx->owner[i]], error,
+				   "lies in a page that cannot be copied");
+	}
+	tx->nr_pieces = 0;
+}
+
+/* May a packet of this size go now? */
+static bool within_rate(struct vif_queue *q, uint32_t size)
+{
+	uint64_t now, wait;
+
+	if (!q->common->limit.bytes)
+		return true;
+	now = vif_now();
+	wait = vif_limit_take(&q->common->limit, size, now);
+	if (!wait) {
+		q->tx.hold = 0;
+		return true;
+	}
+	if (!q->tx.hold)
+		VIF_STAT_ADD(q, rate_delays, 1);
+	q->tx.hold = now + wait;
+	return false;
+}
+
+/* Fill the batch from the ring. Returns how many packets it has. */
+static uint32_t take_batch(struct vif_queue *q)
+{
+	char text[WORKER_ERROR_SIZE];
+	struct vif_tx *tx = &q->tx;
+	struct vif_tx_request req;
+	int pending;
+
+	while (VIF_ARENA_SIZE - tx->used >= VIF_BUFFER_SIZE) {
+		pending = ring_pending(&tx->ring);
+		if (pending < 0) {
+			vif_fail(q, "transmit request index %u, %u were taken", tx->ring.bad_prod,
+				 tx->ring.req_cons);
+			break;
+		}
+		/* what was taken but not answered is not more than the ring has */
+		if (pending == 0)
+			break;
+		if (vif_tx_parse(&tx->ring, (uint32_t)pending, &req, text) < 0) {
+			vif_fail(q, "transmit request %u: %s", tx->ring.req_cons, text);
+			break;
+		}
+		if (req.kind == VIF_TX_PACKET && !within_rate(q, req.size))
+			break;
+		tx->ring.req_cons += req.slots;
+		take_packet(q, &req);
+	}
+	copy_batch(q);
+	return tx->nr_packets;
+}
+
+static void answer(struct vif_queue *q, const struct vif_tx_packet *p)
+{
+	struct vif_tx *tx = &q->tx;
+
+	for (uint32_t i = 0; i < p->slots; i++) {
+		const struct vif_tx_slot *slot = &tx->slot[p->first + i];
+		struct netif_tx_response rsp = {
+			.id = slot->id,
+			.status = p->error ? NETIF_RSP_ERROR : NETIF_RSP_OKAY,
+		};
+
+		if (slot->extra)
+			rsp = (struct netif_tx_response){ .status = NETIF_RSP_NULL };
+		ring_put_raw(&tx->ring, &rsp, sizeof(rsp));
+	}
+	if (p->error) {
+		VIF_STAT_ADD(q, tx_errors, 1);
+		if (vif_may_log(q))
+			log_full(LOG_WARNING, &q->common->about, p->error,
+				 "queue %u: a packet of %zu bytes and %u slots %s: %m", q->number,
+				 p->len, p->slots, p->why);
+	}
+}
+
+/* Into the tap. False: it takes no more at present. */
+static bool send_packet(struct vif_queue *q, struct vif_tx_packet *p)
+{
+	struct virtio_net_hdr hdr;
+	int r;
+
+	if (!p->prepared) {
+		r = offload_from_guest(p->frame, &p->len, &p->offload, &hdr, &p->why);
+		if (r < 0) {
+			p->error = r;
+			return true;
+		}
+		memcpy(p->frame - TAP_HEADER, &hdr, TAP_HEADER);
+		p->prepared = true;
+	}
+	r = q->tap_gone ? -EPIPE : tap_write(q->tap, p->frame - TAP_HEADER, TAP_HEADER + p->len);
+	if (r == -EAGAIN)
+		return false;
+	if (r == 0) {
+		VIF_STAT_ADD(q, tx_packets, 1);
+		VIF_STAT_ADD(q, tx_bytes, p->len);
+		return true;
+	}
+	if (r == -EPIPE)
+		q->tap_gone = true;
+	/* as on a wire: the guest is not told that nobody is there, or that the link is down */
+	VIF_STAT_ADD(q, tx_dropped, 1);
+	return true;
+}
+
+bool vif_tx_pass(struct vif_queue *q, bool *want_event)
+{
+	struct vif_tx *tx = &q->tx;
+	uint32_t before = tx->done;
+
+	if (!tx->nr_packets) {
+		if (tx->hold && vif_now() < tx->hold)
+			return false;
+		tx->used = 0;
+		if (!take_batch(q))
+			return false;
+	}
+	tx->blocked = false;
+	while (tx->done < tx->nr_packets) {
+		struct vif_tx_packet *p = &tx->packet[tx->done];
+
+		if (!p->error && !p->message && !send_packet(q, p)) {
+			tx->blocked = true;
+			break;
+		}
+		answer(q, p);
+		tx->done++;
+	}
+	if (tx->done != before && ring_publish(&tx->ring))
+		*want_event = true;
+	if (tx->done == tx->nr_packets) {
+		tx->nr_packets = tx->done = 0;
+		tx->nr_slots = 0;
+		return true;
+	}
+	return tx->done != before;
+}
