@@ -86,10 +86,36 @@ void ring_put_response(struct ring *ring, uint64_t id, uint8_t op, int16_t statu
 	crash_point();
 }
 
+static uint8_t *undo_slot(const struct ring *ring, uint32_t index)
+{
+	return ring->undo->slot + (size_t)(index & (ring->slots - 1)) * ring->abi->slot_size;
+}
+
 void ring_put_raw(struct ring *ring, const void *response, size_t size)
 {
-	memcpy(slot(ring, ring->rsp_prod++), response, size);
+	uint32_t index = ring->rsp_prod++;
+
+	if (ring->undo) {
+		memcpy(undo_slot(ring, index), slot(ring, index), ring->abi->slot_size);
+		atomic_store_explicit(&ring->undo->put, index + 1, memory_order_release);
+		/* in this order even if the process is killed in between */
+		atomic_signal_fence(memory_order_seq_cst);
+		crash_point();
+	}
+	memcpy(slot(ring, index), response, size);
 	crash_point();
+}
+
+void ring_keep_undo(struct ring *ring, struct ring_undo *undo, bool restore)
+{
+	uint32_t n = atomic_load_explicit(&undo->put, memory_order_acquire) - ring->published;
+
+	ring->undo = undo;
+	if (restore && n <= ring->slots) {
+		for (uint32_t i = ring->published; n--; i++)
+			memcpy(slot(ring, i), undo_slot(ring, i), ring->abi->slot_size);
+	}
+	atomic_store_explicit(&undo->put, ring->published, memory_order_release);
 }
 
 bool ring_publish(struct ring *ring)

@@ -15,8 +15,21 @@
 
 #include "worker/abi.h"
 
+#define RING_UNDO_SIZE (256u * 12u) /* bytes of slots: the larger of netif's data rings */
+
+/*
+ * A response takes the place of a request, so a backend that dies between writing
+ * responses and publishing them has destroyed requests that nobody has answered. What
+ * was there is kept here, in memory that outlives the process.
+ */
+struct ring_undo {
+	_Atomic uint32_t put; /* what rsp_prod was about to become */
+	uint8_t slot[RING_UNDO_SIZE];
+};
+
 struct ring {
-	void *shared; /* the mapped pages; not owned */
+	void *shared;           /* the mapped pages; not owned */
+	struct ring_undo *undo; /* used by ring_put_raw(); not owned; NULL: none */
 	const struct abi *abi;
 	uint32_t slots;
 	uint32_t req_cons;  /* next request to take */
@@ -54,6 +67,13 @@ void ring_put_response(struct ring *ring, uint64_t id, uint8_t op, int16_t statu
 
 /* The same for the rings of netif.h: @size bytes at the start of the slot. */
 void ring_put_raw(struct ring *ring, const void *response, size_t size);
+
+/*
+ * ring_keep_undo - keep in @undo what responses overwrite, from now on
+ * @restore: @undo was kept by the one who served this ring before: first put back the
+ *   requests that it overwrote and did not answer
+ */
+void ring_keep_undo(struct ring *ring, struct ring_undo *undo, bool restore);
 
 /*
  * Make the responses before rsp_prod visible. True: the frontend asked for an

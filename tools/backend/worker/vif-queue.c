@@ -382,24 +382,30 @@ fail:
 }
 
 /* Go on where the responses stand: what was not answered is carried (again). */
-static int attach_ring(struct ring *ring, void *page, const struct abi *abi)
+static int attach_ring(struct ring *ring, void *page, const struct abi *abi, struct ring_undo *undo,
+		       bool known)
 {
 	uint32_t at = ring_shared_rsp_prod(page);
 	int r = ring_attach(ring, page, 1, abi, at, at);
 
-	return r < 0 ? r : ring_pending(ring);
+	if (r == 0)
+		r = ring_pending(ring);
+	if (r >= 0)
+		ring_keep_undo(ring, undo, known);
+	return r;
 }
 
-int vif_queue_run(struct vif_queue *q, bool reattach, const char **ret_why)
+int vif_queue_run(struct vif_queue *q, bool reattach, bool known, const char **ret_why)
 {
+	struct vif_state_rings *undo = vif_state_rings(&q->common->state, q->number);
 	int r;
 
 	*ret_why = "the transmit ring has a request index that cannot be";
-	r = attach_ring(&q->tx.ring, q->tx_page, &vif_abi_tx);
+	r = attach_ring(&q->tx.ring, q->tx_page, &vif_abi_tx, &undo->tx, known);
 	if (r < 0)
 		return r;
 	*ret_why = "the receive ring has a request index that cannot be";
-	r = attach_ring(&q->rx.ring, q->rx_page, &vif_abi_rx);
+	r = attach_ring(&q->rx.ring, q->rx_page, &vif_abi_rx, &undo->rx, known);
 	if (r < 0)
 		return r;
 	if (reattach)

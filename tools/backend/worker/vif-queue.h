@@ -55,10 +55,11 @@ int vif_queue_new(struct vif_common *common, uint32_t number, const struct worke
 /*
  * vif_queue_run - start the thread, where the responses of the rings stand
  * @reattach: events may have been lost, so send one
+ * @known: the state is that of this connection
  *
  * Errors: -EPROTO (a request index that cannot be), those of pthread_create(3).
  */
-int vif_queue_run(struct vif_queue *q, bool reattach, const char **ret_why);
+int vif_queue_run(struct vif_queue *q, bool reattach, bool known, const char **ret_why);
 
 /* Ask the thread to end after its pass. */
 void vif_queue_stop(struct vif_queue *q);

@@ -23,6 +23,7 @@ struct file {
 	_Atomic uint32_t valid;   /* 0: nothing to go on with */
 	_Atomic uint32_t current; /* the copy that counts */
 	struct vif_state_data copy[2];
+	struct vif_state_rings rings[WORKER_MAX_VIF_QUEUES];
 };
 
 int vif_state_init(struct vif_state *s)
@@ -170,6 +171,13 @@ void vif_state_wipe(struct vif_state *s)
 	if (f)
 		atomic_store_explicit(&f->valid, 0, memory_order_release);
 	unmap(s);
+}
+
+struct vif_state_rings *vif_state_rings(struct vif_state *s, uint32_t queue)
+{
+	struct file *f = s->map;
+
+	return &f->rings[queue];
 }
 
 /* Where the next commit goes, and what counts until then. */

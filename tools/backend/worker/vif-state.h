@@ -4,6 +4,8 @@
  * static grants, multicast list, and which control request was carried out last. It
  * lives in a file that outlives the worker, so that the next one knows it too.
  *
+ * It also has what the responses of the data rings overwrite (struct ring_undo).
+ *
  * The file has a head and two copies. A commit writes the copy that does not count
  * and then, with one store, makes it count: whenever the worker dies, one copy is
  * whole. What is read is checked as if a guest had written it.
@@ -17,6 +19,7 @@
 #include <xen/io/netif.h>
 
 #include "worker/proto.h"
+#include "worker/ring.h"
 #include "worker/vif-grants.h"
 #include "worker/vif-hash.h"
 #include "worker/vif-mcast.h"
@@ -77,6 +80,13 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 
 /* The connection has ended in order: there is nothing to go on with. */
 void vif_state_wipe(struct vif_state *s);
+
+/* For the rings of a queue; while a connection is created or opened. */
+struct vif_state_rings {
+	struct ring_undo tx, rx;
+};
+
+struct vif_state_rings *vif_state_rings(struct vif_state *s, uint32_t queue);
 
 /* Commit s->data but for the multicast list. By the thread that changes it. */
 void vif_state_commit(struct vif_state *s);

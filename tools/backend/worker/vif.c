@@ -245,7 +245,7 @@ static int run_queues(struct vif *v, const struct worker_connect_vif *c, bool kn
 
 	for (uint32_t i = 0; i < common->nr_queues; i++) {
 		vif_hash_init(vif_queue_hash(common->queue[i]), &common->state.data->hash);
-		r = vif_queue_run(common->queue[i], c->reattach, &why);
+		r = vif_queue_run(common->queue[i], c->reattach, known, &why);
 		if (r < 0)
 			return refuse(error, r, "queue %u: %s: %s", i, why, strerror(-r));
 	}
