@@ -156,6 +156,7 @@ void xvif_start(struct xenpv_link *link)
 		netdev_tx_reset_queue(netdev_get_tx_queue(dev, i));
 		xvif_queue_start(&vif->queues[i]);
 	}
+	bitmap_zero(vif->timed_out, XVIF_MAX_QUEUES);
 	WRITE_ONCE(vif->ready, true);
 	xvif_follow_host(vif, true);
 	if (netif_running(dev))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/if_ether.h>
 #include <linux/kernel.h>
-#include <asm/unaligned.h>
 
 #include "gso.h"
 
@@ -45,7 +44,7 @@ const char *xvif_gso_check(const struct xvif_extras *extras, const u8 *head, u32
 		return "shorter than an Ethernet header";
 	if (!extras->gso_size)
 		return "segments of size 0";
-	proto = get_unaligned_be16(head + 2 * ETH_ALEN);
+	proto = head[2 * ETH_ALEN] << 8 | head[2 * ETH_ALEN + 1];
 	switch (extras->gso_type) {
 	case XEN_NETIF_GSO_TYPE_TCPV4:
 		if (proto != ETH_P_IP)

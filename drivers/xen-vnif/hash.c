@@ -89,6 +89,10 @@ void xvif_hash_connect(struct xvif *vif)
 	if (vif->nr_queues < 2 || !vif->ctrl.alive)
 		return;
 	err = begin(vif, &size);
+	/* Half a configuration is worse than none. */
+	if (err)
+		xvif_ctrl_call(vif, XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM,
+			       XEN_NETIF_CTRL_HASH_ALGORITHM_NONE, 0, 0, NULL);
 	rtnl_lock();
 	vif->hash.size = size;
 	vif->hash.active = !err;

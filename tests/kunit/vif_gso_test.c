@@ -62,8 +62,10 @@ static void gso(struct kunit *test)
 
 	/* Of just the size, so that a look beyond is caught. */
 	KUNIT_ASSERT_NOT_NULL(test, head);
-	if (c->head_len >= ETH_HLEN)
-		put_unaligned_be16(c->proto, head + 12);
+	if (c->head_len >= ETH_HLEN) {
+		head[12] = c->proto >> 8;
+		head[13] = c->proto;
+	}
 	bad = xvif_gso_check(&extras, head, c->head_len, c->len);
 	KUNIT_EXPECT_EQ_MSG(test, !bad, c->ok, "%s", bad ? bad : "accepted");
 }

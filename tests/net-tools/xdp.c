@@ -71,17 +71,15 @@ static void land(struct program *p, int from)
 #define STORE(p, size, d, s, off) emit(p, BPF_STX | BPF_MEM | (size), d, s, off, 0)
 #define COUNT(p, dst, src, off)   emit(p, BPF_STX | BPF_ATOMIC | BPF_DW, dst, src, off, BPF_ADD)
 
-/* Swap the addresses at the start of the frame in r7, by way of r1..r4. */
+/* Swap the addresses at the start of the frame in r7, in halves: nothing there is aligned. */
 static void emit_swap(struct program *p)
 {
-	LOAD(p, BPF_W, 1, 7, 0);
-	LOAD(p, BPF_H, 2, 7, 4);
-	LOAD(p, BPF_W, 3, 7, 6);
-	LOAD(p, BPF_H, 4, 7, 10);
-	STORE(p, BPF_W, 7, 3, 0);
-	STORE(p, BPF_H, 7, 4, 4);
-	STORE(p, BPF_W, 7, 1, 6);
-	STORE(p, BPF_H, 7, 2, 10);
+	for (int at = 0; at < ETH_ALEN; at += 2) {
+		LOAD(p, BPF_H, 1, 7, at);
+		LOAD(p, BPF_H, 2, 7, at + ETH_ALEN);
+		STORE(p, BPF_H, 7, 2, at);
+		STORE(p, BPF_H, 7, 1, at + ETH_ALEN);
+	}
 }
 
 /*

@@ -129,6 +129,10 @@ class Job:
     def text(self):
         return self._process.text()
 
+    @property
+    def done(self):
+        return not self._process.running
+
     def await_line(self, word, timeout=20):
         """Until it has printed this."""
 

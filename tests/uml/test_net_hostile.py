@@ -40,17 +40,12 @@ HARMLESS = (
 )
 
 
-def stat(guest, name, number=0):
-    """A counter of the driver."""
-    for line in guest.read(f"/sys/kernel/debug/xenpv/vif-{number}/stats").splitlines():
-        word, value = line.split()[:2]
-        if word == name:
-            return value
-    raise KeyError(name)
-
-
 def reconnects(guest, number=0):
-    return int(stat(guest, "reconnects", number))
+    return guest.vif_stat("reconnects", number)
+
+
+def connected(guest):
+    return guest.vif_stat("state") == "Connected"
 
 
 def spoil(env, guest, fault):
@@ -88,7 +83,7 @@ def net_impossible_answers(env):
         alive(env, guest)
         await_spoilt(env, guest)
         env.await_(lambda: reconnects(guest) > number, f"a reconnect after {fault}")
-        env.await_(lambda: stat(guest, "state") == "Connected", f"a connection after {fault}")
+        env.await_(lambda: connected(guest), f"a connection after {fault}")
         said = env.store.read(error) or ""
         env.check(message in said, f"{fault}: {message!r} is not in the error node: {said!r}")
         alive(env, guest)
@@ -114,7 +109,7 @@ def net_harmless_answers(env):
         spoil(env, guest, fault)
         alive(env, guest)
         await_spoilt(env, guest)
-        env.await_(lambda: stat(guest, "state") == "Connected", f"a connection after {fault}")
+        env.await_(lambda: connected(guest), f"a connection after {fault}")
         alive(env, guest)
     env.allow_log("reconnecting|still in use")
 
@@ -131,7 +126,7 @@ def net_stalls(env):
     )
     env.await_(lambda: reconnects(guest) > 0, "a reconnect", 60)
     spoil(env, guest, "none")
-    env.await_(lambda: stat(guest, "state") == "Connected", "a connection", 60)
+    env.await_(lambda: connected(guest), "a connection", 60)
     alive(env, guest)
     spoil(env, guest, "rx-stall")
     env.check(
@@ -186,7 +181,7 @@ def net_too_many_faults(env):
         await_spoilt(env, guest)
         if number < 2:
             env.await_(lambda: reconnects(guest) == number + 1, f"reconnect {number + 1}")
-            env.await_(lambda: stat(guest, "state") == "Connected", "a connection")
+            env.await_(lambda: connected(guest), "a connection")
     env.await_(lambda: "3 faults within 600 s, giving up" in guest.dmesg(), "it to be given up")
     alive(env, guest, 1)
     guest.detach_nic(0)
