@@ -4,6 +4,7 @@
 
 static const struct command commands[] = {
 	{ "bridge", "virtual bridges: create, delete, show, check", cmd_bridge },
+	{ "check", "check domain configurations before they do harm", cmd_check },
 	{ 0 },
 };
 

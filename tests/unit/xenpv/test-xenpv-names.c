@@ -12,7 +12,7 @@
 #include "lib/cleanup.h"
 #include "xenpv/bridge/ip.h"
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/bridge/shape.h"
 
 static void test_bridges(void **state)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/bridge/rtnl.h"
 
 /* An Ethernet frame without its checksum, at the least length. */

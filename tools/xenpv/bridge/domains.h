@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 
 struct xs_conn;
 

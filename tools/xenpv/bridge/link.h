@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/bridge/rtnl.h"
 
 #define LINK_ALIAS_MAX 256 /* IFALIASZ */

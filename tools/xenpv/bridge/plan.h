@@ -15,7 +15,7 @@
 #include "xenpv/bridge/addressing.h"
 #include "xenpv/bridge/guard.h"
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/bridge/rtnl.h"
 #include "xenpv/bridge/sysctl.h"
 

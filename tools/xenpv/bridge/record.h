@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/bridge/shape.h"
 
 #define RECORD_IPS     4

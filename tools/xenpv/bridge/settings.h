@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "xenpv/bridge/link.h"
-#include "xenpv/bridge/mac.h"
+#include "xenpv/config/mac.h"
 #include "xenpv/command.h"
 
 #define SETTINGS_PATH    "/etc/xenpv/bridge.conf"
