@@ -109,3 +109,4 @@ int print_json(struct json_object *value, int status);
 /* The subcommands. */
 int cmd_bridge(int argc, char **argv, bool json);
 int cmd_check(int argc, char **argv, bool json);
+int cmd_size(int argc, char **argv, bool json);

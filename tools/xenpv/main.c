@@ -5,6 +5,7 @@
 static const struct command commands[] = {
 	{ "bridge", "virtual bridges: create, delete, show, check", cmd_bridge },
 	{ "check", "check domain configurations before they do harm", cmd_check },
+	{ "size", "how much memory guests and host take", cmd_size },
 	{ 0 },
 };
 

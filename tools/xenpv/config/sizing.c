@@ -53,11 +53,11 @@ void sizing_host(const struct sizing_guest *guests, uint32_t n, uint64_t install
 
 uint64_t sizing_installed_min(const struct sizing *s)
 {
-	uint64_t rest = up(s->firmware + s->dom0 + s->guests, SIZING_MB) + 32;
-	uint64_t mb = up(rest * 64, 63);
+	uint64_t all = s->firmware + s->dom0 + s->guests;
+	uint64_t mb = all / SIZING_MB; /* too little: the hypervisor's part is missing */
 
-	/* rounding up of the hypervisor's part may take a little more */
-	while (mb * SIZING_MB < sizing_hypervisor(mb) + s->firmware + s->dom0 + s->guests)
+	mb += mb / 63;
+	while (mb * SIZING_MB < sizing_hypervisor(mb) + all)
 		mb++;
 	return mb;
 }
