@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 import control_rig
 from control_rig import Failure, Rig, Store, check
@@ -93,6 +94,21 @@ class HostRig:
 
     def read(self, domid, key):
         return self.store.read(f"/local/domain/{domid}/{key}")
+
+    def await_node(self, domid, key, timeout=60):
+        """The value of a node, as soon as it has one that is not empty."""
+        path, end = f"/local/domain/{domid}/{key}", time.monotonic() + timeout
+        client = Store(self.socket)
+        try:
+            client.watch(path)
+            while not (value := client.read(path)):
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise Failure(f"{path} stays empty")
+                client.wait_event(left)
+            return value
+        finally:
+            client.close()
 
     def introduce(self, domid):
         """As libxl: xenstored gets to know the domain, @introduceDomain fires."""
