@@ -37,7 +37,7 @@ static int read_dev(const char *path, dev_t *ret)
 static dev_t whole_disk(dev_t dev)
 {
 	char path[80];
-	dev_t whole;
+	dev_t whole = dev;
 
 	sys_path(dev, "partition", path, sizeof(path));
 	if (access(path, F_OK) < 0)
