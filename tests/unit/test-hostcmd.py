@@ -32,6 +32,66 @@ def equal(got, wanted, what):
     check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
 
 
+# check and size
+
+
+def check_files(rig):
+    """Exit statuses, JSON, and what Xen says of the host's memory."""
+    path = f"{rig.dir}/a.cfg"
+
+    def config(text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    config('name = "a"\nmemory = 512\n')
+    out, _ = rig.run("check", "--offline", path)
+    equal(out, "1 configurations, 0 errors, 0 warnings\n", "a good one")
+    config('name = "a"\nmemory = 9000\nvcpus = 5\n')
+    rig.run("check", "--offline", path)
+    out, _ = rig.run("check", path, status=1)
+    check(f"{path}:2: error: a: 9000 MB are more than the host has (8192 MB)" in out, out)
+    check(f"{path}:3: error: a: vcpus=5 is more than the host has CPUs (4)" in out, out)
+    found = rig.json("check", "--cpus", "8", "--memory", "16384", path)
+    equal((found["errors"], found["findings"]), (0, []), "other figures")
+    config('name = "a"\nmemory = 512\ndisk = [ "phy:/dev/vg/a,xvda"\n')
+    found = rig.json("check", "--offline", path, status=1)
+    equal((found["findings"][0]["line"], found["findings"][0]["severity"]), (4, "error"), "broken")
+    os.mkdir(f"{rig.dir}/auto")
+    config('name = "a"\nmemory = 512\n')
+    os.symlink("../a.cfg", f"{rig.dir}/auto/a.cfg")
+    out, _ = rig.run("check", "--offline", f"{rig.dir}/auto/a.cfg", path)
+    equal(out, "1 configurations, 0 errors, 0 warnings\n", "one file by two names")
+    os.rename(path, f"{rig.dir}/auto/b.cfg")
+    out, _ = rig.run("check", "--offline", f"{rig.dir}/auto/b.cfg")
+    check("make a symbolic link here" in out, out)
+    _, err = rig.run("check", path, status=4)
+    check(f"{path}: cannot be read: No such file or directory" in err, err)
+    _, err = rig.run("check", "--memory", "much", path, status=2)
+    check("--memory=much is not a number" in err, err)
+
+
+def size_files(rig):
+    path = f"{rig.dir}/a.cfg"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('name = "a"\nmemory = 1024\nvcpus = 2\n'
+                'disk = [ "phy:/dev/vg/a,xvda,w", "phy:/dev/vg/b,xvdb,w" ]\n')
+    found = rig.json("size", path, "--guest", "512,1,1,1,2", "--installed", "4096")
+    equal((found["guests_mb"], found["dom0_mb"], found["hypervisor_mb"], found["fits"]),
+          (1042 + 2 * 525, 1024, 96, True), "sums")
+    equal(found["left_mb"], 4096 - 96 - 48 - 1024 - 2092, "left")
+    equal(found["dom0_devices_mb"], 3.9 + 2 * 4.5, "devices")
+    out, _ = rig.run("size", path)
+    check("dom0_mem=1024M,max:1024M" in out, out)
+    rig.run("size", path, "--installed", "2048", status=3)
+    rig.run("size", status=2)
+    _, err = rig.run("size", "--guest", "1024,99", status=2)
+    check("--guest=1024,99: write MB,VCPUS" in err, err)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('name = "a"\n')
+    _, err = rig.run("size", path, status=3)
+    check("memory is not set" in err, err)
+
+
 # list
 
 
@@ -608,12 +668,12 @@ def many_guests(rig):
     top.finish()
 
 
-CASES = [list_text, list_states, list_hostile, list_stopping, xen_fails, show_guest,
-         show_kernel_backend, show_absent, top_batch, top_json, top_follows, top_sort,
-         top_screen, top_without_terminal, shutdown_wait, shutdown_gone, shutdown_only_asked,
-         shutdown_timeout, shutdown_otherwise, shutdown_refused, reboot_wait, interrupted,
-         freeze_thaw, thaw_too_late, freeze_fails, metrics_text, metrics_http, metrics_trouble,
-         many_guests]
+CASES = [check_files, size_files, list_text, list_states, list_hostile, list_stopping, xen_fails,
+         show_guest, show_kernel_backend, show_absent, top_batch, top_json, top_follows,
+         top_sort, top_screen, top_without_terminal, shutdown_wait, shutdown_gone,
+         shutdown_only_asked, shutdown_timeout, shutdown_otherwise, shutdown_refused,
+         reboot_wait, interrupted, freeze_thaw, thaw_too_late, freeze_fails, metrics_text,
+         metrics_http, metrics_trouble, many_guests]
 
 
 def run(program, preload, case):

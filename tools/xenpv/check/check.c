@@ -16,6 +16,7 @@
 #include "xenpv/check/rules.h"
 #include "xenpv/command.h"
 #include "xenpv/config/sizing.h"
+#include "xenpv/host/hypervisor.h"
 
 #define CONFIGURATIONS "/etc/xen/*.cfg"
 #define MAC_PREFIX     "02:17:42:2F"
@@ -140,6 +141,25 @@ static int run_offline(struct reader *in, char **names, int n, struct problem *p
 	return run(in, names, n, p);
 }
 
+/* What Xen says of the host, where there is one, and the command line did not say otherwise. */
+static void ask_xen(struct check_host *host)
+{
+	struct hypervisor hv = { 0 };
+	struct problem ignored;
+	struct hv_domain dom0;
+	struct hv_host h;
+
+	if (hypervisor_open(&hv, &ignored) < 0)
+		return; /* configurations may be checked anywhere */
+	if (hv.ops->host(hv.data, &h) == 0 && hv.ops->domain(hv.data, 0, &dom0) == 0) {
+		host->memory_mb = host->memory_mb ?: h.memory_kib / 1024;
+		host->cpus = host->cpus ?: h.cpus;
+		host->dom0_mb = host->dom0_mb ?: dom0.memory_kib / 1024;
+		host->dom0_vcpus = dom0.vcpus;
+	}
+	hypervisor_close(&hv);
+}
+
 static int run_here(struct reader *in, struct site *site, char **names, int n, struct problem *p)
 {
 	struct facts facts = { 0 };
@@ -147,6 +167,7 @@ static int run_here(struct reader *in, struct site *site, char **names, int n, s
 
 	if (r < 0)
 		return r;
+	ask_xen(&in->host);
 	r = facts_gather(site, &facts);
 	if (r < 0) {
 		problem_set(p, EXIT_FAILED, r, "%m");

@@ -150,10 +150,14 @@ static struct json_object *report_json(const struct sources *s, uint32_t domid)
 
 static void print_report(struct json_object *report)
 {
+	struct json_object_iterator it = json_object_iter_begin(report);
+	struct json_object_iterator end = json_object_iter_end(report);
+
 	if (json_object_object_length(report) > 0)
 		printf("  agent's report\n");
-	json_object_object_foreach(report, key, value)
-		printf("      %-24s %s\n", key, json_object_get_string(value));
+	for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it))
+		printf("      %-24s %s\n", json_object_iter_peek_name(&it),
+		       json_object_get_string(json_object_iter_peek_value(&it)));
 }
 
 static int show(const struct sources *s, const struct guest_view *g, bool json)
