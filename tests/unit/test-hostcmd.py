@@ -325,6 +325,7 @@ def top_screen(rig):
         await_text(b"vbd xvda")
         os.write(main_end, b"s")
         await_text(b"cpu")
+        # narrower than a line, which must not go on in the next
         termios.tcsetwinsize(terminal, (10, 60))
         process.send_signal(signal.SIGWINCH)
         await_text(b"arrows move")
@@ -522,7 +523,7 @@ def thaw_too_late(rig):
     out, _ = command.finish()
     equal((command.status, json.loads(out)["reason"]), (1, "timeout"), "result")
     _, err = rig.run("thaw", "web1", status=3)
-    check("web1 is not frozen; its time limit may have thawed it" in err, err)
+    check("web1 is not frozen; a time limit may have thawed it" in err, err)
 
 
 def freeze_fails(rig):
@@ -537,6 +538,12 @@ def freeze_fails(rig):
     _, err = rig.run("freeze", "web1", "--timeout", "1", status=7)
     check("its agent did not answer" in err, err)
     equal(rig.read(5, "control/xenpv/freeze"), None, "the request")
+    # one that was left behind by a command that was killed
+    rig.nodes(5, {"control/xenpv/freeze": "freeze ab 30"})
+    _, err = rig.run("freeze", "web1", status=3)
+    check('web1 is being frozen already; wait, or run "xenpv thaw web1"' in err, err)
+    rig.run("thaw", "web1", status=3)
+    equal(rig.read(5, "control/xenpv/freeze"), None, "what was left behind")
     answer(rig, "../../etc", "frozen")
     _, err = rig.run("thaw", "web1", status=1)
     check("no id" in err, err)

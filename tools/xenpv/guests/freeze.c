@@ -108,14 +108,15 @@ static int prepare(struct freeze *f)
 				   "%s is %s already; wait, or run \"xenpv thaw %s\"", f->a.name,
 				   busy ? state : "being frozen", f->a.name);
 	}
-	if (!busy)
-		return problem_set(
-			&f->a.problem, EXIT_REFUSED, -ENOENT,
-			"%s is not frozen; its time limit may have thawed it, and a copy "
-			"taken meanwhile is not to be trusted",
-			f->a.name);
-	/* what the guest wrote goes back to the guest alone, but only in the form that we gave it
-	 */
+	if (!busy) {
+		/* one that nobody has answered is not to stand in the way of the next */
+		(void)xsc_remove(f->a.s.xs, XBT_NULL, f->a.home, REQUEST);
+		return problem_set(&f->a.problem, EXIT_REFUSED, -ENOENT,
+				   "%s is not frozen; a time limit may have thawed it, and a copy "
+				   "taken meanwhile is not to be trusted",
+				   f->a.name);
+	}
+	/* it goes back to the guest that wrote it, but only in the form that we gave it */
 	if (strlen(id) >= sizeof(f->id) || id[strspn(id, "0123456789abcdef")] || !*id)
 		return problem_set(&f->a.problem, EXIT_FAILED, -EINVAL,
 				   "%s: " ANSWER "/id is \"%.40s\", no id", f->a.name, id);

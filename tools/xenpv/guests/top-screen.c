@@ -4,9 +4,11 @@
 #include <curses.h>
 #include <errno.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "lib/cleanup.h"
 
@@ -46,17 +48,36 @@ void screen_resized(void)
 	clear();
 }
 
-/* Names may have characters wider than a byte, so positions are not bytes; text is cut on the left
- * by bytes only where it is ASCII, which the columns right of the name are. */
+/*
+ * A line from its @left-th character on, as far as the screen is wide: a line that is longer would
+ * go on in the next. Characters may be wider than one column.
+ */
 static void put(int y, const char *text, size_t left, attr_t attributes)
 {
-	size_t n = strlen(text);
+	wchar_t wide[TOP_LINE];
+	size_t n = mbstowcs(wide, text, TOP_LINE), end;
+	int columns = 0;
 
 	if (y >= LINES)
 		return;
+	if (n == (size_t)-1 || n >= TOP_LINE) /* the locale has no such character */
+		n = 0;
+	left = left < n ? left : n;
+	for (end = left; end < n; end++) {
+		int width = wcwidth(wide[end]);
+
+		if (width < 0) {
+			wide[end] = L'?';
+			width = 1;
+		}
+		if (columns + width > COLS)
+			break;
+		columns += width;
+	}
 	attrset(attributes);
-	mvaddnstr(y, 0, left < n ? text + left : "", COLS > 0 ? -1 : 0);
-	clrtoeol();
+	mvaddnwstr(y, 0, wide + left, (int)(end - left));
+	if (columns < COLS)
+		clrtoeol();
 	attrset(A_NORMAL);
 }
 
