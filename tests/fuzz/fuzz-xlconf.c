@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A domain configuration of any content is refused with a reason and a line, or makes sense: all
- * values are of their type, and the VNIFs in it can be judged. Findings can be printed.
+ * values are of their type, and the VNIFs in it can be judged, and so can the whole. Findings can
+ * be printed.
  *
  * Input: the text, up to its first NUL byte; after it a second one.
  */
 #include "fuzz.h"
-#include "xenpv/bridge/guests.h"
 #include "xenpv/bridge/rules.h"
-#include "xenpv/bridge/xlconf.h"
+#include "xenpv/check/rules.h"
+#include "xenpv/config/guests.h"
+#include "xenpv/config/xlconf.h"
 
 static size_t check_value(const struct xlconf_value *v, unsigned int depth)
 {
@@ -49,6 +51,28 @@ static void add(struct guests *guests, const char *file, const char *text,
 	xlconf_clear(&conf);
 }
 
+static void check_printable(const struct findings *findings)
+{
+	for (size_t i = 0; i < findings->n; i++)
+		for (const char *c = findings->item[i].text; *c; c++)
+			MUST_HOLD((unsigned char)*c >= ' ' && *c != 0x7f);
+}
+
+static void check_whole(const char *first, const char *second, const struct host_facts *network)
+{
+	struct check_host host = {
+		.memory_mb = 4096, .dom0_mb = 1024, .cpus = 8, .dom0_vcpus = 1, .network = *network
+	};
+	struct check check = { 0 };
+
+	MUST_HOLD(check_text(&check, &host, "1", first) == 0);
+	if (second)
+		MUST_HOLD(check_text(&check, &host, "2", second) == 0);
+	MUST_HOLD(check_finish(&check, &host) == 0);
+	check_printable(&check.findings);
+	check_clear(&check);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const bridges[] = { "xenbr0", "gintbr3" };
@@ -67,9 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (strlen(text) < size)
 		add(&guests, "2", text + strlen(text) + 1, &findings);
 	MUST_HOLD(rules_check(&guests, &host, &findings) == 0);
-	for (size_t i = 0; i < findings.n; i++)
-		for (const char *c = findings.item[i].text; *c; c++)
-			MUST_HOLD((unsigned char)*c >= ' ' && *c != 0x7f);
+	check_printable(&findings);
+	check_whole(text, strlen(text) < size ? text + strlen(text) + 1 : NULL, &host);
 	findings_clear(&findings);
 	guests_clear(&guests);
 	free(text);

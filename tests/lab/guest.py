@@ -185,6 +185,10 @@ vif = [{interfaces}]
         self._host.run(f"xl destroy {self.domid}", timeout=60)
         self._forget()
 
+    def gone(self):
+        """It was shut down by other means than shutdown() and destroy()."""
+        self._forget()
+
     def _forget(self):
         if self._open:
             self._open = False

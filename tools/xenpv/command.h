@@ -23,6 +23,10 @@ enum {
 	EXIT_REFUSED = 3, /* a check said no; nothing was changed */
 	EXIT_ABSENT = 4,  /* the object named on the command line does not exist */
 	EXIT_BROKEN = 5,  /* something failed, and not all could be changed back */
+	/* of commands that wait for a guest */
+	EXIT_LATE = 6,      /* it is on its way, but not within the time given */
+	EXIT_SILENT = 7,    /* it took no notice; what was asked was withdrawn */
+	EXIT_OTHERWISE = 8, /* something else happened than was asked */
 };
 
 /* The first thing that went wrong, ready to be printed. */
@@ -108,3 +112,13 @@ int print_json(struct json_object *value, int status);
 
 /* The subcommands. */
 int cmd_bridge(int argc, char **argv, bool json);
+int cmd_check(int argc, char **argv, bool json);
+int cmd_freeze(int argc, char **argv, bool json);
+int cmd_list(int argc, char **argv, bool json);
+int cmd_metrics(int argc, char **argv, bool json);
+int cmd_reboot(int argc, char **argv, bool json);
+int cmd_show(int argc, char **argv, bool json);
+int cmd_shutdown(int argc, char **argv, bool json);
+int cmd_size(int argc, char **argv, bool json);
+int cmd_thaw(int argc, char **argv, bool json);
+int cmd_top(int argc, char **argv, bool json);

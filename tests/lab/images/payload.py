@@ -37,7 +37,7 @@ def frontend_modules(name):
 
 
 def host_files():
-    """{path in dom0: file here} of the backend daemon; empty when it is not built."""
+    """{path in dom0: file here} of daemon and host command; empty without the daemon."""
     tools, packaging = ROOT / "build/tools/bin", ROOT / "packaging"
     files = {
         "usr/sbin/xenpv-backendd": tools / "xenpv-backendd",
@@ -51,7 +51,11 @@ def host_files():
         / "modules-load.d/xenpv-backend.conf",
         "etc/xenpv/backendd.conf": packaging / "config/backendd.conf",
     }
-    return files if all(path.exists() for path in files.values()) else {}
+    if not all(path.exists() for path in files.values()):
+        return {}
+    # The host command looks for its module beside itself first.
+    command = {f"usr/sbin/{name}": tools / name for name in ("xenpv", "xenpv-libxl.so")}
+    return files | {where: path for where, path in command.items() if path.exists()}
 
 
 def guest_modules():

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "xenpv/bridge/guests.h"
+#include "xenpv/config/guests.h"
 #include "xenpv/bridge/rules.h"
-#include "xenpv/bridge/xlconf.h"
+#include "xenpv/config/xlconf.h"
 
 #define FILES_MAX 80
 

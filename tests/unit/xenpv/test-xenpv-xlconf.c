@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "xenpv/bridge/xlconf.h"
+#include "xenpv/config/xlconf.h"
 
 static struct xlconf parse(const char *text)
 {

@@ -2,7 +2,6 @@
 /* xenpv bridge check: read domain configurations before they do harm. */
 #include <errno.h>
 #include <glob.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +9,13 @@
 
 #include "lib/cleanup.h"
 #include "xenpv/bridge/bridge.h"
+#include "xenpv/bridge/facts.h"
 #include "xenpv/bridge/files.h"
-#include "xenpv/bridge/guests.h"
-#include "xenpv/bridge/persist.h"
-#include "xenpv/bridge/record.h"
+#include "xenpv/config/findings.h"
+#include "xenpv/config/guests.h"
 #include "xenpv/bridge/rules.h"
-#include "xenpv/bridge/shape.h"
 #include "xenpv/bridge/site.h"
-#include "xenpv/bridge/xlconf.h"
+#include "xenpv/config/xlconf.h"
 
 #define CONFIGURATIONS "/etc/xen/*.cfg"
 
@@ -104,101 +102,15 @@ static int read_files(struct check *c, char **names, int n, struct problem *p)
 	return r;
 }
 
-/* Bridges of the four shapes that networkd will make are as good as those that are there. */
-static size_t list_bridges(const struct site *site, char (*names)[IFNAMSIZ], size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < site->links.n && n < max; i++)
-		if (link_is_bridge(&site->links.item[i]))
-			strcpy(names[n++], site->links.item[i].name);
-	for (int s = SHAPE_XENBR; s < _SHAPE_MAX; s++)
-		for (unsigned int k = 0; k < BRIDGES_MAX && n < max; k++) {
-			snprintf(names[n], IFNAMSIZ, "%s%u", shape_prefix((enum shape)s), k);
-			if (!link_by_name(&site->links, names[n]) && persist_exists(site, names[n]))
-				n++;
-		}
-	return n;
-}
-
 static int apply_rules(struct check *c, struct problem *p)
 {
-	size_t max = c->site.links.n + (_SHAPE_MAX - 1) * BRIDGES_MAX, n = 0, k = 0;
-	_cleanup_free_ char(*names)[IFNAMSIZ] = calloc(max, IFNAMSIZ);
-	_cleanup_free_ const char **list = calloc(max, sizeof(*list));
-	struct host_facts host = {
-		.prefix = c->site.settings.prefix,
-		.prefix_len = c->site.settings.prefix_len,
-		.prefix_text = c->site.settings.mac_prefix,
-	};
-	uint32_t domid, handle;
-	int r = -ENOMEM;
+	struct facts facts;
+	int r = facts_gather(&c->site, &facts);
 
-	host.interfaces = calloc(c->site.links.n + 1, sizeof(*host.interfaces));
-	if (names && list && host.interfaces) {
-		n = list_bridges(&c->site, names, max);
-		for (size_t i = 0; i < n; i++)
-			list[i] = names[i];
-		host.bridges = list;
-		host.n_bridges = n;
-		for (size_t i = 0; i < c->site.links.n; i++) {
-			const struct link *link = &c->site.links.item[i];
-
-			if (mac_is_zero(&link->mac) || mac_equal(&link->mac, &mac_of_ports) ||
-			    port_parse(link->name, &domid, &handle))
-				continue;
-			host.interfaces[k].name = link->name;
-			host.interfaces[k++].mac = link->mac;
-		}
-		host.n_interfaces = k;
-		r = rules_check(&c->guests, &host, &c->findings);
-	}
-	free(host.interfaces);
+	if (r >= 0)
+		r = rules_check(&c->guests, &facts.host, &c->findings);
+	facts_clear(&facts);
 	return r < 0 ? problem_set(p, EXIT_FAILED, r, "%m") : 0;
-}
-
-static const char *const severities[] = {
-	[SEVERITY_ERROR] = "error",
-	[SEVERITY_WARNING] = "warning",
-};
-
-static int report(const struct check *c, bool json)
-{
-	const struct findings *f = &c->findings;
-	int status = f->errors ? EXIT_REFUSED : EXIT_DONE;
-	struct json_object *o, *list;
-
-	if (!json) {
-		for (size_t i = 0; i < f->n; i++) {
-			const struct finding *x = &f->item[i];
-			char line[16] = "";
-
-			if (x->line)
-				snprintf(line, sizeof(line), ":%u", x->line);
-			printf("%s%s: %s: %s\n", x->file, line, severities[x->severity], x->text);
-		}
-		printf("%zu configurations, %zu errors, %zu warnings\n", c->n_files, f->errors,
-		       f->n - f->errors);
-		return status;
-	}
-	list = json_object_new_array();
-	for (size_t i = 0; i < f->n; i++) {
-		const struct finding *x = &f->item[i];
-		struct json_object *item = json_object_new_object();
-
-		json_object_object_add(item, "severity",
-				       json_object_new_string(severities[x->severity]));
-		json_object_object_add(item, "file", json_object_new_string(x->file));
-		json_object_object_add(item, "line",
-				       x->line ? json_object_new_int64(x->line) : NULL);
-		json_object_object_add(item, "text", json_object_new_string(x->text));
-		json_object_array_add(list, item);
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "configurations", json_object_new_int64((int64_t)c->n_files));
-	json_object_object_add(o, "errors", json_object_new_int64((int64_t)f->errors));
-	json_object_object_add(o, "findings", list);
-	return print_json(o, status);
 }
 
 int cmd_bridge_check(int argc, char **argv, bool json)
@@ -224,7 +136,7 @@ int cmd_bridge_check(int argc, char **argv, bool json)
 		r = apply_rules(&c, &p);
 	if (r < 0)
 		problem_print(&p);
-	status = r < 0 ? p.status : report(&c, call.json);
+	status = r < 0 ? p.status : findings_print(&c.findings, c.n_files, call.json, EXIT_REFUSED);
 	free(c.seen);
 	guests_clear(&c.guests);
 	findings_clear(&c.findings);

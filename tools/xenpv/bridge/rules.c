@@ -90,7 +90,7 @@ static void check_bridge(const struct entry *e, const struct host_facts *host,
 		return; /* not our bridges */
 	if (!vnif->bridge || !*vnif->bridge)
 		REPORT(e, SEVERITY_ERROR, "it names no bridge; add bridge=...");
-	else if (!bridge_exists(host, vnif->bridge))
+	else if (!host->any_bridge && !bridge_exists(host, vnif->bridge))
 		REPORT(e, SEVERITY_ERROR,
 		       "bridge=%s does not exist; create it with \"xenpv bridge create\", or name "
 		       "another",
@@ -200,7 +200,7 @@ static void check_names(const struct guests *guests, struct findings *findings)
 
 			if (strcmp(a->name, b->name) != 0 || !strcmp(a->name, "?"))
 				continue;
-			findings_add(findings, SEVERITY_ERROR, b->file, 0,
+			findings_add(findings, SEVERITY_ERROR, b->file, b->line,
 				     "%s: %s has this name, too; give each guest one of its own",
 				     b->name, a->file);
 			break;

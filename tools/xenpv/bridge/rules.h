@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "xenpv/bridge/guests.h"
+#include "xenpv/config/guests.h"
 #include "lib/mac.h"
+#include "xenpv/config/guests.h"
 
 /* What is on the host; borrowed. */
 struct host_facts {
 	const char *const *bridges; /* that exist, or will after a boot */
 	size_t n_bridges;
+	bool any_bridge; /* not known which exist: none is missed */
 	struct {
 		const char *name;
 		struct mac mac;

@@ -1,0 +1,710 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What xenpv says of guests, and what it does with them."""
+
+import concurrent.futures
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+import urllib.error
+import urllib.request
+
+from control_rig import Failure, check
+from hostcmd_rig import UUID, HostRig
+
+IMAGE = "/srv/web1.img"
+
+
+def guest(rig, domid=5, name="web1", **fields):
+    rig.domain(domid, name, **fields)
+    rig.disk(domid, 51712, "xvda", IMAGE)
+    rig.interface(domid, 0, "02:17:42:2F:01:01", "xenbr0")
+    rig.agent(domid)
+
+
+def equal(got, wanted, what):
+    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+# check and size
+
+
+def check_files(rig):
+    """Exit statuses, JSON, and what Xen says of the host's memory."""
+    path = f"{rig.dir}/a.cfg"
+
+    def config(text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    config('name = "a"\nmemory = 512\n')
+    out, _ = rig.run("check", "--offline", path)
+    equal(out, "1 configurations, 0 errors, 0 warnings\n", "a good one")
+    config('name = "a"\nmemory = 9000\nvcpus = 5\n')
+    rig.run("check", "--offline", path)
+    out, _ = rig.run("check", path, status=1)
+    check(f"{path}:2: error: a: 9000 MB are more than the host has (8192 MB)" in out, out)
+    check(f"{path}:3: error: a: vcpus=5 is more than the host has CPUs (4)" in out, out)
+    found = rig.json("check", "--cpus", "8", "--memory", "16384", path)
+    equal((found["errors"], found["findings"]), (0, []), "other figures")
+    config('name = "a"\nmemory = 512\ndisk = [ "phy:/dev/vg/a,xvda"\n')
+    found = rig.json("check", "--offline", path, status=1)
+    equal((found["findings"][0]["line"], found["findings"][0]["severity"]), (4, "error"), "broken")
+    os.mkdir(f"{rig.dir}/auto")
+    config('name = "a"\nmemory = 512\n')
+    os.symlink("../a.cfg", f"{rig.dir}/auto/a.cfg")
+    out, _ = rig.run("check", "--offline", f"{rig.dir}/auto/a.cfg", path)
+    equal(out, "1 configurations, 0 errors, 0 warnings\n", "one file by two names")
+    os.rename(path, f"{rig.dir}/auto/b.cfg")
+    out, _ = rig.run("check", "--offline", f"{rig.dir}/auto/b.cfg")
+    check("make a symbolic link here" in out, out)
+    _, err = rig.run("check", path, status=4)
+    check(f"{path}: cannot be read: No such file or directory" in err, err)
+    _, err = rig.run("check", "--memory", "much", path, status=2)
+    check("--memory=much is not a number" in err, err)
+
+
+def size_files(rig):
+    path = f"{rig.dir}/a.cfg"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('name = "a"\nmemory = 1024\nvcpus = 2\n'
+                'disk = [ "phy:/dev/vg/a,xvda,w", "phy:/dev/vg/b,xvdb,w" ]\n')
+    found = rig.json("size", path, "--guest", "512,1,1,1,2", "--installed", "4096")
+    equal((found["guests_mb"], found["dom0_mb"], found["hypervisor_mb"], found["fits"]),
+          (1042 + 2 * 525, 1024, 96, True), "sums")
+    equal(found["left_mb"], 4096 - 96 - 48 - 1024 - 2092, "left")
+    equal(found["dom0_devices_mb"], 3.9 + 2 * 4.5, "devices")
+    out, _ = rig.run("size", path)
+    check("dom0_mem=1024M,max:1024M" in out, out)
+    rig.run("size", path, "--installed", "2048", status=3)
+    rig.run("size", status=2)
+    _, err = rig.run("size", "--guest", "1024,99", status=2)
+    check("--guest=1024,99: write MB,VCPUS" in err, err)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('name = "a"\n')
+    _, err = rig.run("size", path, status=3)
+    check("memory is not set" in err, err)
+
+
+# list
+
+
+def list_text(rig):
+    guest(rig)
+    rig.domain(6, "db1", blocked=False, paused=True)
+    out, err = rig.run("list")
+    lines = [line.split() for line in out.splitlines()]
+    equal(err, "", "errors")
+    equal(lines[0][:4], ["GUEST", "ID", "STATE", "VIRSH"], "head")
+    equal(lines[1][:6], ["Domain-0", "0", "running", "running", "r-----", "pv"], "dom0")
+    equal(lines[2], ["web1", "5", "idle", "idle", "-b----", "pvh", "0.1.0", "+0.2", "ms",
+                     "10.0.0.7", "xen-vbd", "0.1.0"], "web1")
+    equal(lines[3], ["db1", "6", "paused", "paused", "--p---", "pvh", "-", "-", "-", "-"], "db1")
+
+
+def list_states(rig):
+    """Each state in virsh's words, xm's and ours."""
+    states = [
+        (dict(blocked=False), "ready", "no state", "------"),
+        (dict(blocked=False, running=True), "running", "running", "r-----"),
+        (dict(), "idle", "idle", "-b----"),
+        (dict(running=True), "running", "idle", "rb----"),
+        (dict(blocked=False, paused=True), "paused", "paused", "--p---"),
+        (dict(blocked=False, shutdown=True, reason="poweroff"), "halted", "shut off", "---s--"),
+        (dict(blocked=False, shutdown=True, reason="suspend"), "suspended", "shut off", "---s--"),
+        (dict(blocked=False, shutdown=True, reason="crash"), "crashed", "crashed", "----c-"),
+        (dict(blocked=False, dying=True), "dying", "in shutdown", "-----d"),
+    ]
+    for i, (fields, *_) in enumerate(states):
+        rig.domain(10 + i, f"g{i}", **fields)
+    found = rig.json("list")[1:]
+    for entry, (_, ours, virsh, xm) in zip(found, states):
+        equal((entry["state"], entry["state_virsh"], entry["state_xm"]), (ours, virsh, xm),
+              entry["name"])
+    equal(len(found), len(states), "guests")
+
+
+def list_hostile(rig):
+    """A guest's text does nothing to a terminal, nor to JSON."""
+    guest(rig)
+    rig.agent(5, **{"drivers/0": "\x1b[2Jx\u202ey\x9b", "data/xenpv/time/offset": "nonsense"})
+    rig.store.request("write", b"/local/domain/5/data/os_name\0" + b"\xff\xc0\x80" + b"n" * 3000)
+    out, _ = rig.run("list")
+    check("\x1b" not in out and "\u202e" not in out and "\x9b" not in out, repr(out))
+    entry = rig.json("list")[1]
+    equal(entry["agent"]["drivers"], "?[2Jx???y??", "drivers")
+    equal(entry["agent"]["os"], "???" + "n" * 253, "os")
+
+
+def list_stopping(rig):
+    guest(rig)
+    rig.agent(5, **{"data/xenpv/shutdown/state": "stopping",
+                    "data/xenpv/shutdown/unit": "slow.service"})
+    out, _ = rig.run("list")
+    check(" stopping " in out, out)
+    equal(rig.json("list")[1]["agent"]["shutdown_unit"], "slow.service", "unit")
+
+
+def xen_fails(rig):
+    del rig.xen["domains"]
+    rig.save()
+    _, err = rig.run("list", status=1)
+    check("cannot ask Xen for its domains" in err, err)
+
+
+# show
+
+
+def show_guest(rig):
+    guest(rig)
+    rig.xen["vif"]["5/0"] = {"sent_bytes": 2048, "received_bytes": 4096}
+    rig.save()
+    with open(rig.status, "w", encoding="utf-8") as f:
+        json.dump({"guests": [{"domid": 5, "devices": [
+            {"domid": 5, "devid": 51712, "path": IMAGE, "driver": "xenpv-backendd",
+             "size": 1 << 30, "rings": 2, "ring_pages": 16, "persistent": True,
+             "error": None,
+             "io": {"reads": 10, "writes": 20, "flushes": 3, "read_bytes": 40960,
+                    "written_bytes": 81920, "errors": 1, "in_flight": 2, "busy_us": 7000}}]}]}, f)
+    for word in ("web1", "5", UUID.format(5)):
+        entry = rig.json("show", word)
+        equal(entry["name"], "web1", word)
+    disk = entry["vbds"][0]
+    equal((disk["vdev"], disk["path"], disk["backend"], disk["size"], disk["rings"]),
+          ("xvda", IMAGE, "xenpv-backendd", 1 << 30, 2), "disk")
+    equal((disk["io"]["writes"], disk["io"]["others"], disk["io"]["errors"]), (20, 3, 1), "io")
+    net = entry["vifs"][0]
+    equal((net["mac"], net["bridge"], net["address"], net["io"]["sent_bytes"]),
+          ("02:17:42:2F:01:01", "xenbr0", "10.0.0.7", 2048), "interface")
+    equal(entry["report"]["time/source"], "chrony", "report")
+    out, _ = rig.run("show", "web1")
+    for wanted in ("xen-vbd 0.1.0", "2 rings of 16 pages, persistent grants", "1024 MiB",
+                   "20 writes (80 KiB)", "sent 2 KiB", "synchronised, chrony",
+                   "time/offset              +0.000200000"):
+        check(wanted in out, f"{wanted}: {out}")
+
+
+def show_kernel_backend(rig):
+    """A disk of xen-blkback is counted by the kernel; a status file that is no JSON is none."""
+    guest(rig)
+    rig.xen["vbd"]["5/51712"] = {"reads": 7, "writes": 8, "others": 9, "read_bytes": 512}
+    rig.save()
+    rig.disk(5, 51728, "xvdb", "/dev/vg/x", mode="r", state=2,
+             **{"hotplug-error": "no such device"})
+    with open(rig.status, "w", encoding="utf-8") as f:
+        f.write("{ no JSON")
+    disks = rig.json("show", "web1")["vbds"]
+    equal((disks[0]["backend"], disks[0]["io"]["others"]), ("kernel", 9), "xvda")
+    equal((disks[1]["backend"], disks[1]["readonly"], disks[1]["error"], disks[1]["io"]),
+          ("none", True, "no such device", None), "xvdb")
+
+
+def show_absent(rig):
+    for word in ("nobody", "77", UUID.format(77)):
+        _, err = rig.run("show", word, status=4)
+        check(f"{word}: there is no such guest" in err, err)
+
+
+# top
+
+
+def top_batch(rig):
+    guest(rig)
+    rig.xen["vbd"]["5/51712"] = {"reads": 1000, "writes": 0, "others": 2, "read_bytes": 4096000}
+    rig.xen["vif"]["5/0"] = {"sent_bytes": 2048, "received_bytes": 4096}
+    rig.save()
+    top = rig.start("top", "--batch", "--delay", "1", "--iterations", "2")
+    top.await_line("^web1 ")
+    rig.xen["vbd"]["5/51712"] = {"reads": 3000, "writes": 0, "others": 2, "read_bytes": 12288000}
+    rig.domain(5, "web1", cpu_ns=2 * 10**9)
+    out, err = top.finish()
+    equal((top.status, err), (0, ""), "end")
+    lines = out.splitlines()
+    check(lines[0].startswith("xenpv top - ") and lines[0].endswith("Xen 4.17.7"), lines[0])
+    equal(lines[1], "2 domains: 1 running, 1 blocked, 0 paused, 0 crashed, 0 dying, 0 shutdown",
+          "domains")
+    equal(lines[2], "Mem: 8388608k total, 3388608k used, 5000000k free    CPUs: 4 @ 1995MHz",
+          "memory")
+    equal(lines[3].split(),
+          "NAME STATE CPU(sec) CPU(%) MEM(k) MEM(%) MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) "
+          "NETRX(k) VBDS VBD_OO VBD_RD VBD_WR SSID RINGS IOPS MB/s LAT(us) QD ERR".split(),
+          "columns")
+    dom0 = lines[4].split()
+    equal(dom0[6:9], ["no", "limit", "n/a"], "dom0's limit")
+    first, second = [line.split() for line in lines if line.startswith("web1 ")]
+    equal(first[:3] + first[4:17],
+          ["web1", "--b---", "1", "524288", "6.2", "524288", "6.2", "1", "1", "2", "4", "1", "2",
+           "1000", "0", "0"], "first")
+    iops, rate = float(second[18]), float(second[19])
+    # 2000 requests of 4096 bytes in a second or, on a slow machine, more
+    check(0 < iops <= 2010 and abs(rate - iops * 4096 / 1e6) < 0.11, f"{iops} {rate}")
+    check(0 < float(second[3]) <= 101, f"CPU {second[3]}")
+
+
+def top_json(rig):
+    """Latency, queue and errors are known of xenpv-backendd's disks."""
+    guest(rig)
+
+    def counted(requests, busy):
+        with open(f"{rig.status}.new", "w", encoding="utf-8") as f:
+            json.dump({"guests": [{"domid": 5, "devices": [
+                {"domid": 5, "devid": 51712, "rings": 4, "driver": "xenpv-backendd",
+                 "io": {"reads": requests, "writes": 0, "in_flight": 3, "errors": 1,
+                        "read_bytes": 0, "busy_us": busy}}]}]}, f)
+        os.rename(f"{rig.status}.new", rig.status)
+
+    counted(100, 1000)
+    top = rig.start("top", "--json", "--delay", "1", "--iterations", "2")
+    top.await_line('"web1"')
+    counted(300, 51000)
+    out, _ = top.finish()
+    first, second = [json.loads(line)["guests"][1] for line in out.splitlines()]
+    equal(first["errors"], 1, "errors")
+    equal((second["latency_us"], second["in_flight"], second["rings"]), (250, 3, 4), "rings")
+    single = json.loads(rig.run("top", "--json", "--delay", "1")[0])
+    equal([g["name"] for g in single["guests"]], ["Domain-0", "web1"], "one look")
+
+
+def top_follows(rig):
+    """Domains and devices that come and go are seen."""
+    guest(rig)
+    top = rig.start("top", "--json", "--delay", "1", "--iterations", "30")
+    top.await_line('"name":"web1"')
+    rig.domain(6, "db1", running=True)
+    rig.introduce(6)
+    rig.disk(5, 51728, "xvdb", "/dev/vg/x")
+    top.await_line('"db1".*|"xvdb".*"db1"')
+    top.await_line('"xvdb".*"name":"db1"')
+    rig.gone(5)
+    top.await_line(r'\{"name":"Domain-0"[^\n]*"vifs":\[\][^\n]*\{"name":"db1"')
+    top.process.send_signal(signal.SIGTERM)
+    top.finish()
+    equal(top.status, 0, "exit status")
+
+
+def top_sort(rig):
+    rig.domain(5, "b", memory_kib=1000)
+    rig.domain(6, "a", memory_kib=3000)
+    out, _ = rig.run("top", "-b", "-d", "1", "-i", "1", "--sort", "memory")
+    equal([line.split()[0] for line in out.splitlines()[4:]], ["Domain-0", "a", "b"], "memory")
+    out, _ = rig.run("top", "-b", "-d", "1", "-i", "1", "--sort", "name")
+    equal([line.split()[0] for line in out.splitlines()[4:]], ["Domain-0", "a", "b"], "name")
+    _, err = rig.run("top", "--sort", "colour", status=2)
+    check("--sort=colour is not one of" in err, err)
+
+
+def top_screen(rig):
+    """On a terminal: keys and a change of its size are followed, and it is left as it was."""
+    guest(rig)
+    main_end, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 200))
+    before = termios.tcgetattr(terminal)
+    process = subprocess.Popen(
+        [rig.program, "top", "--delay", "3600", "--status", rig.status],
+        env=dict(rig.env, TERM="vt100"), stdin=terminal, stdout=terminal,
+        stderr=subprocess.PIPE, start_new_session=True)
+    seen = bytearray()
+
+    def await_text(text):
+        end = time.monotonic() + 60
+        while text not in seen:
+            if not select.select([main_end], [], [], end - time.monotonic())[0]:
+                raise Failure(f"{text} is not on the screen: {bytes(seen)}")
+            seen.extend(os.read(main_end, 65536))
+        seen.clear()
+
+    try:
+        await_text(b"arrows move")
+        os.write(main_end, b"d")
+        await_text(b"vbd xvda")
+        os.write(main_end, b"s")
+        await_text(b"cpu")
+        # narrower than a line, which must not go on in the next
+        termios.tcsetwinsize(terminal, (10, 60))
+        process.send_signal(signal.SIGWINCH)
+        await_text(b"arrows move")
+        os.write(main_end, b"q")
+        err = process.communicate(timeout=60)[1].decode()
+        equal((process.returncode, err), (0, ""), "end")
+        equal(termios.tcgetattr(terminal), before, "the terminal")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(main_end)
+        os.close(terminal)
+
+
+def top_without_terminal(rig):
+    _, err = rig.run("top", status=3)
+    check("there is no terminal to draw on; use --batch or --json" in err, err)
+
+
+# shutdown and reboot
+
+
+def asked(rig, command, word, domid=5):
+    command.await_line("asked to ")
+    equal(rig.read(domid, "control/shutdown"), word, "control/shutdown")
+
+
+def shutdown_wait(rig):
+    """The whole course, with the unit that holds it up."""
+    guest(rig)
+    command = rig.start("shutdown", "web1", "--wait")
+    asked(rig, command, "poweroff")
+    rig.nodes(5, {"control/shutdown": ""})
+    command.await_line("has heard it")
+    rig.nodes(5, {"data/xenpv/shutdown/unit": "slow.service",
+                  "data/xenpv/shutdown/state": "stopping"})
+    command.await_line(r"web1: stopping, held up by slow\.service")
+    rig.nodes(5, {"data/xenpv/shutdown/seconds": "10.2"})
+    rig.nodes(5, {"data/xenpv/shutdown/state": "stopped"})
+    command.await_line("web1: stopped")
+    rig.domain(5, "web1", shutdown=True, blocked=False, reason="poweroff")
+    rig.nodes(5, {"data/xenpv/shutdown/state": "stopped"})
+    command.await_line(r"stopped within 10\.2 s by its own clock")
+    command.finish()
+    equal(command.status, 0, "exit status")
+
+
+def shutdown_gone(rig):
+    """The toolstack was quicker than we: the domain is gone when we look."""
+    guest(rig)
+    rig.introduce(5)
+    command = rig.start("shutdown", "web1", "--wait", "--json")
+    rig.xen["domains"].pop()
+    equal(rig.await_node(5, "control/shutdown"), "poweroff", "control/shutdown")
+    rig.save()
+    rig.release(5)
+    out, _ = command.finish()
+    result = json.loads(out)
+    equal((command.status, result["result"], result["held_by"]), (0, "stopped", None), "result")
+
+
+def shutdown_only_asked(rig):
+    guest(rig)
+    out, _ = rig.run("shutdown", "web1")
+    check("asked to shut down" in out, out)
+    equal(rig.read(5, "control/shutdown"), "poweroff", "control/shutdown")
+    _, err = rig.run("shutdown", "web1", status=3)
+    check("has been asked before and has not answered yet" in err, err)
+
+
+def shutdown_timeout(rig):
+    """It is slow: exit 6 names the unit. It is deaf: exit 7, and the request is withdrawn."""
+    guest(rig)
+    command = rig.start("shutdown", "web1", "--wait", "--timeout", "2")
+    asked(rig, command, "poweroff")
+    rig.nodes(5, {"control/shutdown": "", "data/xenpv/shutdown/unit": "slow.service",
+                  "data/xenpv/shutdown/state": "stopping"})
+    _, err = command.finish()
+    equal(command.status, 6, "exit status")
+    check("held up by slow.service; it may still finish" in err, err)
+    rig.nodes(5, {"data/xenpv/shutdown/state": "running"})
+    result = rig.json("shutdown", "web1", "--wait", "--timeout", "1", status=7)
+    equal(result["result"], "unanswered", "result")
+    equal(rig.read(5, "control/shutdown"), "", "control/shutdown")
+
+
+def shutdown_otherwise(rig):
+    """A crash, a reboot: exit 8 and the reason."""
+    guest(rig)
+    command = rig.start("shutdown", "web1", "--wait")
+    asked(rig, command, "poweroff")
+    rig.domain(5, "web1", shutdown=True, blocked=False, reason="crash")
+    rig.nodes(5, {"control/shutdown": ""})
+    _, err = command.finish()
+    equal(command.status, 8, "exit status")
+    check("web1 has crashed instead" in err, err)
+    rig.domain(6, "db1")
+    command = rig.start("shutdown", "db1", "--wait")
+    asked(rig, command, "poweroff", 6)
+    rig.domain(9, "db1", uuid=UUID.format(6))
+    rig.gone(6)
+    rig.introduce(9)
+    _, err = command.finish()
+    equal(command.status, 8, "exit status")
+    check("was to stop and has rebooted" in err, err)
+
+
+def shutdown_refused(rig):
+    guest(rig, paused=True, blocked=False)
+    _, err = rig.run("shutdown", "web1", status=3)
+    check("is paused and would not hear it" in err, err)
+    rig.domain(6, "dead", shutdown=True, blocked=False, reason="crash")
+    _, err = rig.run("reboot", "dead", status=3)
+    check("dead is crashed; there is nothing to reboot" in err, err)
+    rig.domain(7, "deaf", type="hvm")
+    _, err = rig.run("shutdown", "deaf", status=3)
+    check("control/feature-poweroff is not 1" in err, err)
+    rig.nodes(7, {"control/feature-poweroff": "1"})
+    rig.run("shutdown", "deaf")
+    _, err = rig.run("shutdown", "0", status=3)
+    check("is dom0, not a guest" in err, err)
+    _, err = rig.run("shutdown", "web1", "--timeout", "5", status=2)
+    check("--timeout without --wait" in err, err)
+
+
+def reboot_wait(rig):
+    guest(rig)
+    command = rig.start("reboot", "web1", "--wait")
+    asked(rig, command, "reboot")
+    rig.nodes(5, {"control/shutdown": ""})
+    command.await_line("has heard it")
+    rig.domain(5, "web1", shutdown=True, blocked=False, reason="reboot")
+    rig.nodes(5, {"data/xenpv/shutdown/state": "stopped"})
+    command.await_line("has stopped to start again")
+    rig.gone(5)
+    rig.domain(8, "web1", uuid=UUID.format(5))
+    rig.introduce(8)
+    command.await_line("web1: started again as domain 8")
+    command.finish()
+    equal(command.status, 0, "exit status")
+
+
+def interrupted(rig):
+    guest(rig)
+    command = rig.start("shutdown", "web1", "--wait")
+    asked(rig, command, "poweroff")
+    rig.nodes(5, {"control/shutdown": ""})
+    command.await_line("has heard it")
+    command.process.send_signal(signal.SIGINT)
+    _, err = command.finish()
+    equal(command.status, 1, "exit status")
+    check("waits no longer" in err, err)
+
+
+# freeze and thaw
+
+
+def await_request(rig, domid=5):
+    """What the host asks for in control/xenpv/freeze."""
+    return rig.await_node(domid, "control/xenpv/freeze").split()
+
+
+def answer(rig, number, state, **nodes):
+    nodes = {"id": number, **nodes, "state": state}
+    rig.nodes(5, {f"data/xenpv/freeze/{key}": value for key, value in nodes.items()})
+
+
+def freeze_thaw(rig):
+    guest(rig)
+    command = rig.start("freeze", "web1", "--seconds", "20")
+    word, number, seconds = await_request(rig)
+    equal((word, seconds, len(number)), ("freeze", "20", 16), "request")
+    answer(rig, number, "freezing", seconds=10)
+    answer(rig, number, "frozen", filesystems=3)
+    command.await_line("web1: frozen, 3 file systems, for at most 10 s")
+    command.finish()
+    equal((command.status, rig.read(5, "control/xenpv/freeze")), (0, None), "end")
+    _, err = rig.run("freeze", "web1", status=3)
+    check("web1 is frozen already" in err, err)
+    command = rig.start("thaw", "web1")
+    equal(await_request(rig), ["thaw", number], "request")
+    answer(rig, number, "thawed", reason="asked")
+    command.await_line("web1: thawed")
+    command.finish()
+    equal(command.status, 0, "exit status")
+
+
+def thaw_too_late(rig):
+    """What the time limit thawed is no copy to be trusted."""
+    guest(rig)
+    answer(rig, "ab12", "frozen")
+    command = rig.start("thaw", "web1", "--json")
+    equal(await_request(rig), ["thaw", "ab12"], "request")
+    answer(rig, "ab12", "thawed", reason="timeout")
+    out, _ = command.finish()
+    equal((command.status, json.loads(out)["reason"]), (1, "timeout"), "result")
+    _, err = rig.run("thaw", "web1", status=3)
+    check("web1 is not frozen; a time limit may have thawed it" in err, err)
+
+
+def freeze_fails(rig):
+    guest(rig)
+    command = rig.start("freeze", "web1")
+    _, number, _ = await_request(rig)
+    answer(rig, "0000", "frozen")  # an answer to somebody else
+    answer(rig, number, "failed", error="hook 10-db: exit 1")
+    _, err = command.finish()
+    equal(command.status, 1, "exit status")
+    check("could not be frozen: hook 10-db: exit 1" in err, err)
+    _, err = rig.run("freeze", "web1", "--timeout", "1", status=7)
+    check("its agent did not answer" in err, err)
+    equal(rig.read(5, "control/xenpv/freeze"), None, "the request")
+    # one that was left behind by a command that was killed
+    rig.nodes(5, {"control/xenpv/freeze": "freeze ab 30"})
+    _, err = rig.run("freeze", "web1", status=3)
+    check('web1 is being frozen already; wait, or run "xenpv thaw web1"' in err, err)
+    rig.run("thaw", "web1", status=3)
+    equal(rig.read(5, "control/xenpv/freeze"), None, "what was left behind")
+    answer(rig, "../../etc", "frozen")
+    _, err = rig.run("thaw", "web1", status=1)
+    check("no id" in err, err)
+    rig.domain(6, "bare")
+    _, err = rig.run("freeze", "bare", status=3)
+    check("bare has no agent that can freeze" in err, err)
+
+
+# metrics
+
+
+def metrics_text(rig):
+    guest(rig, name='we"b\\1')
+    rig.xen["vbd"]["5/51712"] = {"reads": 7, "writes": 8, "read_bytes": 512}
+    rig.save()
+    out, _ = rig.run("metrics")
+    label = 'guest="we\\"b\\\\1",domid="5"'
+    for wanted in (
+        "# TYPE xenpv_host_cpus gauge", "xenpv_host_cpus 4",
+        f'xenpv_guest_state{{{label},state="idle"}} 1',
+        f"xenpv_guest_cpu_seconds_total{{{label}}} 1",
+        f"xenpv_guest_memory_bytes{{{label}}} 536870912",
+        f"xenpv_guest_agent{{{label}}} 1",
+        f"xenpv_guest_time_synchronised{{{label}}} 1",
+        f'xenpv_vbd_reads_total{{{label},devid="51712",vdev="xvda"}} 7',
+        f'xenpv_vbd_connected{{{label},devid="51712",vdev="xvda",backend="kernel"}} 1',
+    ):
+        check(wanted in out.splitlines(), f"{wanted}\n{out}")
+    check("xenpv_guest_memory_max_bytes{guest=\"Domain-0\"" not in out, "dom0 has no limit")
+    names = [line.split("{")[0].split(" ")[0] for line in out.splitlines() if line[0] != "#"]
+    types = [line.split()[2] for line in out.splitlines() if line.startswith("# TYPE ")]
+    equal(len(types), len(set(types)), "each has one TYPE line")
+    check(set(names) <= set(types), f"without a type: {set(names) - set(types)}")
+    # all samples of a name stand together
+    runs = [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+    equal(len(runs), len(set(runs)), "samples of a name stand together")
+    equal(rig.json("metrics")["guests"][1]["domid"], 5, "as JSON")
+
+
+def metrics_http(rig):
+    guest(rig)
+    server = rig.start("metrics", "--listen", "127.0.0.1:0")
+    port = int(server.await_line(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+    base = f"http://127.0.0.1:{port}"
+    with urllib.request.urlopen(f"{base}/metrics", timeout=60) as reply:
+        text = reply.read().decode()
+        equal((reply.status, reply.headers["Content-Type"]),
+              (200, "text/plain; version=0.0.4; charset=utf-8"), "answer")
+    check('xenpv_guest_agent{guest="web1",domid="5"} 1' in text, text)
+    for path, method, code in (("/", "GET", 404), ("/metrics", "POST", 405)):
+        try:
+            urllib.request.urlopen(
+                urllib.request.Request(base + path, method=method), timeout=60)
+        except urllib.error.HTTPError as e:
+            equal(e.code, code, f"{method} {path}")
+        else:
+            raise Failure(f"{method} {path} was answered")
+
+    def raw(data):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+            s.sendall(data)
+            got = b""
+            while more := s.recv(65536):
+                got += more
+        return got
+
+    check(raw(b"HEAD /metrics HTTP/1.0\r\n\r\n").endswith(b"close\r\n\r\n"), "HEAD")
+    check(raw(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 "), "nonsense")
+    check(raw(b"GET /" + b"x" * 4091).startswith(b"HTTP/1.1 431 "), "a long request")
+    # more clients than connections: those that wait get an answer when others let go
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(16)]
+    late = socket.create_connection(("127.0.0.1", port), timeout=60)
+    late.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+    for s in idle:
+        s.close()
+    check(late.recv(100).startswith(b"HTTP/1.1 200 OK"), "the one that waited")
+    late.close()
+    server.process.send_signal(signal.SIGTERM)
+    server.finish()
+    equal(server.status, 0, "exit status")
+    rig.run("metrics", "--listen", "nowhere", status=2)
+
+
+def metrics_trouble(rig):
+    """Xen does not answer: the client is told, and the server goes on."""
+    guest(rig)
+    server = rig.start("metrics", "--listen", "[::1]:0" if socket.has_ipv6 else "127.0.0.1:0")
+    where = server.await_line(r"listening on (\S+)").group(1)
+    domains = rig.xen.pop("domains")
+    rig.save()
+    try:
+        urllib.request.urlopen(f"http://{where}/metrics", timeout=60)
+    except urllib.error.HTTPError as e:
+        equal(e.code, 503, "status")
+        check("cannot ask Xen" in e.read().decode(), "reason")
+    else:
+        raise Failure("it was answered")
+    rig.xen["domains"] = domains
+    rig.save()
+    with urllib.request.urlopen(f"http://{where}/metrics", timeout=60) as reply:
+        equal(reply.status, 200, "status")
+    server.process.send_signal(signal.SIGTERM)
+    server.finish()
+
+
+def many_guests(rig):
+    """60 guests: what they cost top is far below a hundredth of a CPU."""
+    for domid in range(1, 61):
+        rig.domain(domid, f"g{domid}", cpu_ns=domid)
+        rig.disk(domid, 51712, "xvda", f"/srv/{domid}.img")
+        rig.disk(domid, 51728, "xvdb", f"/srv/{domid}b.img")
+        rig.interface(domid, 0, "02:17:42:2F:01:01", "xenbr0")
+        rig.agent(domid)
+    equal(len(rig.json("list")), 61, "guests")
+    top = rig.start("top", "--json", "--delay", "1", "--iterations", "1000000")
+    top.await_line('"g60"')
+
+    def used():
+        with open(f"/proc/{top.process.pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, lines = used(), len(top.lines)
+    while len(top.lines) < lines + 3:
+        with top.news:
+            top.news.wait(10)
+    print(f"  top: {(used() - before) / 3 * 1000:.0f} ms a look at 60 guests, as JSON, here")
+    top.process.send_signal(signal.SIGTERM)
+    top.finish()
+
+
+CASES = [check_files, size_files, list_text, list_states, list_hostile, list_stopping, xen_fails,
+         show_guest, show_kernel_backend, show_absent, top_batch, top_json, top_follows,
+         top_sort, top_screen, top_without_terminal, shutdown_wait, shutdown_gone,
+         shutdown_only_asked, shutdown_timeout, shutdown_otherwise, shutdown_refused,
+         reboot_wait, interrupted, freeze_thaw, thaw_too_late, freeze_fails, metrics_text,
+         metrics_http, metrics_trouble, many_guests]
+
+
+def run(program, preload, case):
+    begin, verdict = time.monotonic(), "ok"
+    try:
+        with HostRig(program, preload) as rig:
+            case(rig)
+    except (Failure, OSError, KeyError, IndexError, ValueError, AssertionError,
+            subprocess.SubprocessError) as e:
+        verdict = f"FAILED: {type(e).__name__}: {e}"
+    print(f"{case.__name__} ({time.monotonic() - begin:.2f} s): {verdict}", flush=True)
+    return verdict == "ok"
+
+
+def main():
+    program, preload, *wanted = sys.argv[1:]
+    if not os.access("/usr/lib/xen-4.17/bin/xenstored", os.X_OK):
+        print("xenstored is not installed")
+        sys.exit(77)
+    cases = [c for c in CASES if not wanted or c.__name__ in wanted]
+    # most of the time goes by between two looks of top, so several at a time
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda case: run(program, preload, case), cases))
+    sys.exit(0 if all(results) else 1)
+
+
+main()
