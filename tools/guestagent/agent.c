@@ -15,9 +15,8 @@
 #include "lib/xs.h"
 #include "logind.h"
 #include "manager.h"
-#include "os.h"
 #include "publish.h"
-#include "pvaddons.h"
+#include "sources.h"
 #include "stamp.h"
 
 /*
@@ -25,6 +24,9 @@
  * at this pace at most: nobody reads faster, and each write costs the host.
  */
 #define UNIT_INTERVAL_USEC ((uint64_t)100000)
+
+/* A change of addresses, disks or mounts brings others with it; they are told as one. */
+#define CHANGE_DELAY_USEC ((uint64_t)200000)
 
 struct agent {
 	sd_event *event;
@@ -35,6 +37,11 @@ struct agent {
 	uint32_t domid;     /* as last reported */
 	sd_event_source *hostname;
 	sd_event_source *unit_timer;
+	struct sources sources;
+	unsigned int changed; /* bit for each section that is to be reported anew */
+	sd_event_source *change_timer;
+	sd_event_source *interval_timer;
+	uint64_t interval; /* microseconds */
 
 	struct shutdown shutdown;
 	struct manager *manager;
@@ -43,18 +50,15 @@ struct agent {
 	char *unit;    /* as last reported, or NULL */
 };
 
-int agent_facts(struct report *report)
+int agent_report(struct sources *sources, struct report *report)
 {
-	_cleanup_(os_info_clear) struct os_info os = { 0 };
-	int r;
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX; section++) {
+		int r = sources_report(sources, section, report);
 
-	r = pvaddons_report(XENPV_VERSION, report);
-	if (r < 0)
-		return r;
-	r = os_read("", &os);
-	if (r < 0)
-		return r;
-	return os_report(&os, report);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int agent_mark_updated(struct report *report)
@@ -96,28 +100,66 @@ static int publish_shutdown(struct agent *agent)
 	return publish(&agent->publisher, &report);
 }
 
-/* Everything; nodes that an earlier boot or an earlier agent left are gone afterwards. */
-static int publish_all(struct agent *agent)
+/* The trees that are the agent's alone; of others, each node is asked to be absent. */
+static int clear_stale(struct agent *agent)
+{
+	static const char *const trees[] = { "attr/vif", "data/xenpv" };
+	_cleanup_(report_clear) struct report report = { 0 };
+
+	publisher_forget(&agent->publisher);
+	for (size_t i = 0; i < ELEMENTSOF(trees); i++) {
+		int r = report_add(&report, trees[i], NULL);
+
+		if (r < 0)
+			return r;
+	}
+	return publish(&agent->publisher, &report);
+}
+
+static int publish_updated(struct agent *agent)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
+	int r = agent_mark_updated(&report);
+
+	return r < 0 ? r : publish(&agent->publisher, &report);
+}
+
+/* Returns the number of nodes changed. */
+static int publish_source(struct agent *agent, enum section section)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r;
+
+	r = sources_report(&agent->sources, section, &report);
+	return r < 0 ? r : publish_section(&agent->publisher, section, &report);
+}
+
+/*
+ * Everything. @anew: xenstore may hold anything, also nodes that an earlier boot, agent or
+ * home left; afterwards they are gone.
+ */
+static int publish_all(struct agent *agent, bool anew)
+{
 	int r;
 
 	r = xsc_own_domid(agent->xs, &agent->domid);
 	if (xsc_is_fatal(r))
 		return r;
-	r = note_shutdown(agent);
+	if (anew) {
+		r = clear_stale(agent);
+		if (r < 0)
+			return r;
+	}
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX; section++) {
+		r = publish_source(agent, section);
+		if (r < 0)
+			return r;
+	}
+	r = publish_shutdown(agent);
 	if (r < 0)
 		return r;
-	r = agent_facts(&report);
-	if (r < 0)
-		return r;
-	r = shutdown_report(&agent->shutdown, &report);
-	if (r < 0)
-		return r;
-	r = agent_mark_updated(&report);
-	if (r < 0)
-		return r;
-	return publish(&agent->publisher, &report);
+	agent->changed = 0;
+	return publish_updated(agent);
 }
 
 /* From an event handler: an error that leaves nothing to go on with ends the loop. */
@@ -125,6 +167,56 @@ static void end_on_error(struct agent *agent, int r)
 {
 	if (r < 0)
 		sd_event_exit(agent->event, r);
+}
+
+static int on_change_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	unsigned int changed = agent->changed;
+	int nodes = 0, r = 0;
+
+	(void)source;
+	(void)usec;
+	agent->changed = 0;
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX && r >= 0; section++) {
+		if (!(changed & 1u << section))
+			continue;
+		r = publish_source(agent, section);
+		nodes += r > 0 ? r : 0;
+	}
+	if (r >= 0 && nodes > 0)
+		r = publish_updated(agent);
+	end_on_error(agent, r);
+	return 0;
+}
+
+static void on_changed(void *userdata, enum section section)
+{
+	struct agent *agent = userdata;
+	int enabled, r;
+
+	agent->changed |= 1u << section;
+	r = sd_event_source_get_enabled(agent->change_timer, &enabled);
+	if (r == 0)
+		r = sd_event_source_set_time_relative(agent->change_timer, CHANGE_DELAY_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(agent->change_timer, SD_EVENT_ONESHOT);
+	end_on_error(agent, r);
+}
+
+/* Figures of which no event tells. */
+static int on_interval_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	int r;
+
+	(void)usec;
+	on_changed(agent, SECTION_MEMORY);
+	r = sd_event_source_set_time_relative(source, agent->interval);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	end_on_error(agent, r);
+	return 0;
 }
 
 static void begin_stopping(struct agent *agent)
@@ -238,7 +330,7 @@ static void on_domid(void *userdata, const char *path)
 	if (domid == agent->domid && r != -ENOENT)
 		return;
 	log_info("resumed as domain %u: reporting anew", domid);
-	end_on_error(agent, publish_all(agent));
+	end_on_error(agent, publish_all(agent, true));
 }
 
 static int on_hostname(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -248,7 +340,7 @@ static int on_hostname(sd_event_source *source, int fd, uint32_t revents, void *
 	(void)source;
 	(void)fd;
 	(void)revents;
-	end_on_error(agent, publish_all(agent));
+	on_changed(agent, SECTION_SYSTEM);
 	return 0;
 }
 
@@ -279,7 +371,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	log_info("reporting anew on SIGHUP");
-	end_on_error(agent, publish_all(agent));
+	publisher_forget(&agent->publisher);
+	end_on_error(agent, publish_all(agent, false));
 	return 0;
 }
 
@@ -311,6 +404,31 @@ static int watch_signals(struct agent *agent)
 	return sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
 }
 
+static int add_timer(struct agent *agent, sd_event_source **ret, uint64_t usec,
+		     sd_event_time_handler_t handler)
+{
+	int r;
+
+	/* The accuracy lets the kernel wake us together with others. */
+	r = sd_event_add_time_relative(agent->event, ret, CLOCK_MONOTONIC, usec, usec / 10, handler,
+				       agent);
+	if (r >= 0 && !usec)
+		r = sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+	return r;
+}
+
+static int add_timers(struct agent *agent)
+{
+	int r;
+
+	r = add_timer(agent, &agent->unit_timer, 0, on_unit_timer);
+	if (r >= 0)
+		r = add_timer(agent, &agent->change_timer, 0, on_change_timer);
+	if (r >= 0)
+		r = add_timer(agent, &agent->interval_timer, agent->interval, on_interval_timer);
+	return r;
+}
+
 static int agent_start(struct agent *agent, const char *manager_address, const char *bus_address)
 {
 	int r;
@@ -322,11 +440,7 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	r = watch_signals(agent);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(agent->event, &agent->unit_timer, CLOCK_MONOTONIC, 0, 0,
-				       on_unit_timer, agent);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_enabled(agent->unit_timer, SD_EVENT_OFF);
+	r = add_timers(agent);
 	if (r < 0)
 		return r;
 
@@ -340,7 +454,10 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	r = stamp_remove();
 	if (r < 0)
 		log_warning(r, "cannot remove the time of an earlier shutdown: %m");
-	r = publish_all(agent);
+	r = sources_watch(&agent->sources, agent->event, on_changed, agent);
+	if (r < 0)
+		return r;
+	r = publish_all(agent, true);
 	if (r < 0)
 		return r;
 
@@ -382,20 +499,25 @@ static void agent_stop(struct agent *agent)
 {
 	logind_free(agent->logind);
 	manager_free(agent->manager);
+	sources_clear(&agent->sources);
 	sd_event_source_disable_unref(agent->hostname);
 	xsc_unwatch(agent->domid_watch);
 	xsc_close(agent->xs);
+	publisher_forget(&agent->publisher);
 	sd_event_source_disable_unref(agent->unit_timer);
+	sd_event_source_disable_unref(agent->change_timer);
+	sd_event_source_disable_unref(agent->interval_timer);
 	sd_event_unref(agent->event);
 	shutdown_clear(&agent->shutdown);
 	free(agent->unit);
 }
 
-int agent_run(const char *manager_address, const char *bus_address)
+int agent_run(const struct settings *settings, const char *manager_address, const char *bus_address)
 {
-	struct agent agent = { 0 };
+	struct agent agent = { .interval = (uint64_t)settings->interval * 1000000 };
 	int r;
 
+	sources_init(&agent.sources, "", settings);
 	r = agent_start(&agent, manager_address, bus_address);
 	if (r < 0) {
 		log_error(r, "cannot start: %m");
@@ -413,5 +535,5 @@ int agent_run(const char *manager_address, const char *bus_address)
 		log_error(r, "cannot tidy up xenstore: %m");
 out:
 	agent_stop(&agent);
-	return r;
+	return r < 0 ? r : 0;
 }

@@ -16,6 +16,9 @@
 #include "logind.h"
 #include "manager.h"
 #include "publish.h"
+#include "settings.h"
+#include "shutdown.h"
+#include "sources.h"
 #include "stamp.h"
 
 /* The last act of a shutdown waits no longer than this for xenstore, in seconds. */
@@ -30,31 +33,43 @@ enum mode {
 
 static void usage(FILE *file)
 {
-	fputs("Usage: xenpv-agent [--once | --json | --stopped] [--verbose]\n"
+	fputs("Usage: xenpv-agent [--once | --json | --stopped] [--config=FILE] [--verbose]\n"
 	      "\n"
 	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
 	      "\n"
 	      "      --once     write the report to xenstore once and exit\n"
 	      "      --json     print the report and touch no xenstore\n"
 	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
+	      "  -c, --config=FILE  settings, instead of " SETTINGS_PATH "\n"
 	      "  -v, --verbose  log more\n"
 	      "  -h, --help     print this and exit\n"
 	      "  -V, --version  print the version and exit\n",
 	      file);
 }
 
-static int run(void)
+static int run(const struct settings *settings)
 {
-	return agent_run(MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
+	return agent_run(settings, MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
 }
 
-static int run_json(void)
+static int gather(const struct settings *settings, struct report *report)
+{
+	struct sources sources;
+	int r;
+
+	sources_init(&sources, "", settings);
+	r = agent_report(&sources, report);
+	sources_clear(&sources);
+	return r;
+}
+
+static int run_json(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	const struct shutdown running = { 0 };
 	int r;
 
-	r = agent_facts(&report);
+	r = gather(settings, &report);
 	if (r >= 0)
 		r = shutdown_report(&running, &report);
 	if (r >= 0)
@@ -81,17 +96,18 @@ static int publish_once(const struct report *report)
 	publisher.xs = xs;
 	r = publish(&publisher, report);
 	if (r < 0)
-		log_error(r, "lost the connection to xenstore: %m");
+		log_error(r, "cannot write to xenstore: %m");
+	publisher_forget(&publisher);
 	return r;
 }
 
 /* Says nothing of shutdowns: nobody stays to follow one. */
-static int run_once(void)
+static int run_once(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	int r;
 
-	r = agent_facts(&report);
+	r = gather(settings, &report);
 	if (r >= 0)
 		r = agent_mark_updated(&report);
 	if (r < 0) {
@@ -101,13 +117,14 @@ static int run_once(void)
 	return publish_once(&report);
 }
 
-static int run_stopped(void)
+static int run_stopped(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	uint64_t since, taken;
 	bool known;
 	int r;
 
+	(void)settings;
 	/* Nothing is left to stop us but this. */
 	alarm(STOPPED_LIMIT);
 	r = stamp_load(&since);
@@ -143,23 +160,27 @@ int main(int argc, char **argv)
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "stopped", no_argument, NULL, OPT_STOPPED },
+		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	static int (*const runs[])(void) = {
+	static int (*const runs[])(const struct settings *settings) = {
 		[MODE_RUN] = run,
 		[MODE_ONCE] = run_once,
 		[MODE_JSON] = run_json,
 		[MODE_STOPPED] = run_stopped,
 	};
+	const char *config = SETTINGS_PATH;
 	enum mode mode = MODE_RUN;
+	struct settings settings;
+	char error[512];
 	bool ok = true;
 	int c;
 
 	log_open("xenpv-agent", LOG_INFO);
-	while ((c = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1) {
 		switch (c) {
 		case OPT_ONCE:
 			ok = ok && choose(&mode, MODE_ONCE);
@@ -169,6 +190,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_STOPPED:
 			ok = ok && choose(&mode, MODE_STOPPED);
+			break;
+		case 'c':
+			config = optarg;
 			break;
 		case 'v':
 			log_set_max_priority(LOG_DEBUG);
@@ -191,5 +215,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
 		return EX_USAGE;
 	}
-	return runs[mode]() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (settings_load(config, &settings, error, sizeof(error)) < 0) {
+		log_error(0, "%s", error);
+		return EX_CONFIG;
+	}
+	return runs[mode](&settings) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that the agent reports but shutdowns and freezes, in sections: each can be gathered
+ * alone when an event says that it may have changed.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "nettable.h"
+#include "report.h"
+#include "settings.h"
+#include "vif.h"
+
+/* In the order in which they are written; the last go without if nodes run out. */
+enum section {
+	SECTION_NONE,    /* shutdown and freeze, which their own parts write */
+	SECTION_SYSTEM,  /* agent, operating system, drivers */
+	SECTION_NETWORK, /* attr/vif */
+	SECTION_MEMORY,  /* data/meminfo_* */
+	SECTION_MAX
+};
+
+/* Start with sources_init(); sources_clear() frees what it holds. */
+struct sources {
+	const char *root;                /* "" for the running system; borrowed */
+	const struct settings *settings; /* borrowed */
+	struct net_table table;
+	struct vif_memory vifs;
+	sd_event_source *netlink;
+	void (*changed)(void *userdata, enum section section);
+	void *userdata;
+};
+
+void sources_init(struct sources *sources, const char *root, const struct settings *settings);
+
+/*
+ * sources_watch - call @changed for a section that may have changed
+ *
+ * A source that cannot be watched is logged and left to the interval. Errors: -ENOMEM.
+ */
+int sources_watch(struct sources *sources, sd_event *event,
+		  void (*changed)(void *userdata, enum section section), void *userdata);
+
+/* Add the nodes of @section as they are now to @report. Errors: -ENOMEM, -EINVAL. */
+int sources_report(struct sources *sources, enum section section, struct report *report);
+
+void sources_clear(struct sources *sources);
