@@ -212,6 +212,7 @@ static int on_interval_timer(sd_event_source *source, uint64_t usec, void *userd
 
 	(void)usec;
 	on_changed(agent, SECTION_MEMORY);
+	on_changed(agent, SECTION_TIME);
 	r = sd_event_source_set_time_relative(source, agent->interval);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -316,6 +317,7 @@ static void on_domid(void *userdata, const char *path)
 		agent->domid_watched = true;
 		return;
 	}
+	sources_resumed(&agent->sources);
 	r = xsc_own_domid(agent->xs, &domid);
 	if (r < 0) {
 		if (xsc_is_fatal(r))
@@ -327,8 +329,10 @@ static void on_domid(void *userdata, const char *path)
 		end_on_error(agent, r);
 		return;
 	}
-	if (domid == agent->domid && r != -ENOENT)
+	if (domid == agent->domid && r != -ENOENT) {
+		on_changed(agent, SECTION_TIME);
 		return;
+	}
 	log_info("resumed as domain %u: reporting anew", domid);
 	end_on_error(agent, publish_all(agent, true));
 }

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "clockwatch.h"
 #include "nettable.h"
 #include "report.h"
 #include "settings.h"
@@ -18,6 +19,7 @@ enum section {
 	SECTION_SYSTEM,  /* agent, operating system, drivers */
 	SECTION_NETWORK, /* attr/vif */
 	SECTION_MEMORY,  /* data/meminfo_* */
+	SECTION_TIME,    /* data/xenpv/time */
 	SECTION_MAX
 };
 
@@ -28,6 +30,8 @@ struct sources {
 	struct net_table table;
 	struct vif_memory vifs;
 	sd_event_source *netlink;
+	struct clockwatch clock;
+	const char *correction; /* of the clock after the last resume, or NULL */
 	void (*changed)(void *userdata, enum section section);
 	void *userdata;
 };
@@ -44,5 +48,12 @@ int sources_watch(struct sources *sources, sd_event *event,
 
 /* Add the nodes of @section as they are now to @report. Errors: -ENOMEM, -EINVAL. */
 int sources_report(struct sources *sources, enum section section, struct report *report);
+
+/*
+ * sources_resumed - the guest goes on after a suspension, perhaps elsewhere
+ *
+ * Puts the clock right by the host's, unless chronyd or ntpd runs or settings forbid it.
+ */
+void sources_resumed(struct sources *sources);
 
 void sources_clear(struct sources *sources);
