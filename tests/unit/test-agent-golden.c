@@ -14,6 +14,7 @@
 #include "agent-root.h"
 #include "agent.h"
 #include "lib/cleanup.h"
+#include "suspend.h"
 
 #define DECIMAL "^[0-9]+$"
 
@@ -147,6 +148,35 @@ static void test_drivers(void **state)
 	assert_string_equal(report_find(&report, "feature/hotplug/vbd"), "1");
 }
 
+static void check_suspend(const struct root *root, const char *feature, bool frozen,
+			  const char *expected)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	const char *reason;
+
+	assert_int_equal(suspend_report(root->path, feature, true, frozen, &report), 0);
+	reason = report_find(&report, "data/cant_suspend_reason");
+	if (expected) {
+		assert_non_null(reason);
+		assert_non_null(strstr(reason, expected));
+	} else {
+		assert_null(reason);
+	}
+}
+
+static void test_suspend(void **state)
+{
+	const struct root *root = *state;
+
+	fill(root);
+	check_suspend(root, "1", false, NULL);
+	check_suspend(root, NULL, false, "feature-suspend");
+	check_suspend(root, "0", false, "feature-suspend");
+	check_suspend(root, "1", true, "frozen");
+	root_file(root, "sys/bus/xen/devices/pci-0/nodename", "device/pci/0\n");
+	check_suspend(root, "1", false, "PCI");
+}
+
 /* Nothing but what the toolstack lets a guest write, and no node twice. */
 static void test_writable_places(void **state)
 {
@@ -170,6 +200,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_golden, root_set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_drivers, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_suspend, root_set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_writable_places, root_set_up, root_tear_down),
 	};
 

@@ -253,6 +253,11 @@ static bool running(void)
 	return node_is(STATE, "running");
 }
 
+static bool requested(void)
+{
+	return node_is(STATE, "requested");
+}
+
 static bool stopping(void)
 {
 	return node_is(STATE, "stopping");
@@ -428,6 +433,12 @@ static const struct job_info jobs_begin[] = {
 	{ 2, "slow.service", "stop", "running" },
 	{ 3, "home.mount", "stop", "waiting" },
 };
+static const struct job_info jobs_hooks[] = {
+	{ 1, "shutdown.target", "start", "waiting" },
+	{ 4, "reboot.target", "start", "waiting" },
+	{ 5, SHUTDOWN_HOOKS_UNIT, "stop", "running" },
+	{ 2, "slow.service", "stop", "waiting" },
+};
 static const struct job_info jobs_mount[] = {
 	{ 1, "shutdown.target", "start", "waiting" },
 	{ 3, "home.mount", "stop", "running" },
@@ -448,13 +459,31 @@ static void check_announced(void)
 
 static bool lock_released(void)
 {
+	return requested() && !peer_lock_held(t.bus);
+}
+
+static bool stopping_unlocked(void)
+{
 	return stopping() && !peer_lock_held(t.bus);
+}
+
+static void run_hooks(void)
+{
+	peer_set_jobs(t.manager, jobs_hooks, ELEMENTSOF(jobs_hooks));
+	peer_emit_job_new(t.manager, 1, "shutdown.target");
+}
+
+static bool hooks_named(void)
+{
+	return node_is(UNIT, SHUTDOWN_HOOKS_UNIT);
 }
 
 static void stop_units(void)
 {
+	assert_true(requested());
 	/* The bus is among the first to go. */
 	peer_drop(t.bus);
+	peer_emit_job_removed(t.manager, 5, SHUTDOWN_HOOKS_UNIT, "done");
 	peer_set_jobs(t.manager, jobs_begin, ELEMENTSOF(jobs_begin));
 	peer_emit_job_new(t.manager, 1, "shutdown.target");
 	peer_emit_job_new(t.manager, 2, "slow.service");
@@ -480,16 +509,22 @@ static bool mount_named(void)
 static void test_shutdown(void **state)
 {
 	static const struct step steps[] = {
-		{ running, start_manager },    { at_once, start_bus },
-		{ lock_held, announce },       { stopping, check_announced },
-		{ lock_released, stop_units }, { slow_named, end_slow },
-		{ mount_named, terminate },    { 0 },
+		{ running, start_manager },
+		{ manager_ready, start_bus },
+		{ lock_held, announce },
+		{ requested, check_announced },
+		{ lock_released, run_hooks },
+		{ hooks_named, stop_units },
+		{ slow_named, end_slow },
+		{ mount_named, terminate },
+		{ 0 },
 	};
 
 	(void)state;
 	assert_int_equal(run(steps), 0);
 	assert_true(node_is(STATE, "stopping"));
 	assert_true(node_is(UNIT, NULL));
+	assert_true(node_is(SHUTDOWN_PATH_ACTION, "reboot"));
 	/* A stopping system is not asked to start its bus again. */
 	assert_int_equal(stamp_load(&(uint64_t){ 0 }), 0);
 }
@@ -542,7 +577,37 @@ static void test_cancelled_takes_lock_again(void **state)
 	static const struct step steps[] = {
 		{ at_once, start_bus },
 		{ lock_held, announce },
-		{ lock_released, call_off },
+		{ stopping_unlocked, call_off },
+		{ running_with_lock, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+/* The guest suspends itself: the host is told before, and that it is back. */
+static void announce_sleep(void)
+{
+	peer_emit_sleep(t.bus, true);
+}
+
+static bool suspending_unlocked(void)
+{
+	return node_is(STATE, "suspending") && !peer_lock_held(t.bus);
+}
+
+static void wake(void)
+{
+	peer_emit_sleep(t.bus, false);
+}
+
+static void test_sleep(void **state)
+{
+	static const struct step steps[] = {
+		{ at_once, start_bus },
+		{ lock_held, announce_sleep },
+		{ suspending_unlocked, wake },
 		{ running_with_lock, terminate },
 		{ 0 },
 	};
@@ -589,6 +654,7 @@ int main(void)
 		TEST(test_systemd_alone),
 		TEST(test_cancelled_takes_lock_again),
 		TEST(test_lock_refused),
+		TEST(test_sleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

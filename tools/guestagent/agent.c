@@ -46,8 +46,9 @@ struct agent {
 	struct shutdown shutdown;
 	struct manager *manager;
 	struct logind *logind;
-	bool stopping; /* as last reported */
-	char *unit;    /* as last reported, or NULL */
+	bool was_requested; /* a shutdown, when it last changed */
+	const char *state;  /* of the shutdown, as last reported */
+	char *unit;         /* as last reported, or NULL */
 };
 
 int agent_report(struct sources *sources, struct report *report)
@@ -82,7 +83,7 @@ static int note_shutdown(struct agent *agent)
 		return -ENOMEM;
 	free(agent->unit);
 	agent->unit = copy;
-	agent->stopping = agent->shutdown.stopping;
+	agent->state = shutdown_state(&agent->shutdown);
 	return 0;
 }
 
@@ -220,32 +221,38 @@ static int on_interval_timer(sd_event_source *source, uint64_t usec, void *userd
 	return 0;
 }
 
-static void begin_stopping(struct agent *agent)
+/*
+ * The system is about to stop or to sleep. logind waits for the lock, so the host knows
+ * before anything is done. Of systemd without logind, and of logind without systemd, what is
+ * known is told.
+ */
+static void on_state(struct agent *agent, bool was_requested)
 {
 	int r;
 
-	log_info("the system is stopping");
-	r = stamp_save(agent->shutdown.since);
-	if (r < 0)
-		log_warning(r, "cannot keep the time at which the shutdown began: %m; the host "
-			       "will not learn how long it took");
+	if (agent->shutdown.requested && !was_requested) {
+		log_info("the system is about to stop");
+		r = stamp_save(agent->shutdown.since);
+		if (r < 0)
+			log_warning(r, "cannot keep the time at which the shutdown began: %m; the "
+				       "host will not learn how long it took");
+	}
+	if (!agent->shutdown.requested && was_requested) {
+		log_info("the shutdown was cancelled");
+		(void)stamp_remove(); /* the next shutdown overwrites it, a next boot has none */
+	}
+	/* Nobody else would say that units are being stopped. */
+	if (agent->shutdown.requested && !manager_is_connected(agent->manager))
+		shutdown_begin(&agent->shutdown, agent->shutdown.since);
 	r = publish_shutdown(agent);
-	logind_release(agent->logind);
+	if (agent->shutdown.requested || agent->shutdown.suspending)
+		logind_release(agent->logind);
+	else
+		logind_hold(agent->logind);
 	end_on_error(agent, r);
 }
 
-static void end_stopping(struct agent *agent)
-{
-	int r;
-
-	log_info("the shutdown was cancelled");
-	(void)stamp_remove(); /* the next shutdown overwrites it, a next boot has none */
-	logind_hold(agent->logind);
-	r = publish_shutdown(agent);
-	end_on_error(agent, r);
-}
-
-static bool same_unit(const char *a, const char *b)
+static bool same(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -270,7 +277,7 @@ static int on_unit_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (!same_unit(agent->unit, shutdown_unit(&agent->shutdown)))
+	if (!same(agent->unit, shutdown_unit(&agent->shutdown)))
 		end_on_error(agent, publish_unit(agent));
 	return 0;
 }
@@ -291,12 +298,12 @@ static int arm_unit_timer(struct agent *agent)
 static void on_shutdown_changed(void *userdata)
 {
 	struct agent *agent = userdata;
+	bool was_requested = agent->was_requested;
 
-	if (agent->shutdown.stopping && !agent->stopping)
-		begin_stopping(agent);
-	else if (!agent->shutdown.stopping && agent->stopping)
-		end_stopping(agent);
-	else if (!same_unit(agent->unit, shutdown_unit(&agent->shutdown)))
+	agent->was_requested = agent->shutdown.requested;
+	if (!same(agent->state, shutdown_state(&agent->shutdown)))
+		on_state(agent, was_requested);
+	else if (!same(agent->unit, shutdown_unit(&agent->shutdown)))
 		end_on_error(agent, arm_unit_timer(agent));
 }
 
@@ -388,6 +395,7 @@ static int block_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD); /* sd-event asks for it, for the hooks */
 	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
@@ -454,7 +462,7 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 			     "/dev/xen/xenbus be opened?");
 		return r;
 	}
-	agent->publisher.xs = agent->xs;
+	agent->publisher.xs = agent->sources.xs = agent->xs;
 	r = stamp_remove();
 	if (r < 0)
 		log_warning(r, "cannot remove the time of an earlier shutdown: %m");
@@ -492,7 +500,7 @@ static int publish_farewell(struct agent *agent)
 	_cleanup_(report_clear) struct report report = { 0 };
 	int r;
 
-	r = report_add(&report, agent->shutdown.stopping ? SHUTDOWN_PATH_UNIT : SHUTDOWN_PATH,
+	r = report_add(&report, agent->shutdown.requested ? SHUTDOWN_PATH_UNIT : SHUTDOWN_PATH,
 		       NULL);
 	if (r < 0)
 		return r;

@@ -2,6 +2,7 @@
 /* xenpv-agent: tell the Xen host what this guest runs and how its shutdown goes. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "hooks.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/xs.h"
@@ -29,17 +31,20 @@ enum mode {
 	MODE_ONCE,
 	MODE_JSON,
 	MODE_STOPPED,
+	MODE_HOOKS,
 };
 
 static void usage(FILE *file)
 {
-	fputs("Usage: xenpv-agent [--once | --json | --stopped] [--config=FILE] [--verbose]\n"
+	fputs("Usage: xenpv-agent [--once | --json | --stopped | --hooks=NAME]\n"
+	      "                   [--config=FILE] [--verbose]\n"
 	      "\n"
 	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
 	      "\n"
 	      "      --once     write the report to xenstore once and exit\n"
 	      "      --json     print the report and touch no xenstore\n"
 	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
+	      "      --hooks=NAME  run the hooks for shutdown, freeze or thaw; for systemd\n"
 	      "  -c, --config=FILE  settings, instead of " SETTINGS_PATH "\n"
 	      "  -v, --verbose  log more\n"
 	      "  -h, --help     print this and exit\n"
@@ -79,6 +84,32 @@ static int run_json(const struct settings *settings)
 	if (r < 0)
 		log_error(r, "cannot print the report: %m");
 	return r;
+}
+
+static enum hooks hooks = HOOKS_MAX; /* --hooks */
+
+static int run_hooks(const struct settings *settings)
+{
+	uint32_t limit =
+		hooks == HOOKS_SHUTDOWN ? settings->shutdown_timeout : settings->freeze_timeout;
+	sigset_t set;
+	int r;
+
+	/* Its unit is also stopped by an upgrade, or by hand. */
+	if (hooks == HOOKS_SHUTDOWN && manager_says_running(MANAGER_ADDRESS)) {
+		log_info("the system is not stopping: no hooks are run");
+		return 0;
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r = hooks_run(hooks, limit);
+	if (r < 0)
+		log_error(r, "hooks for %s did not end: %m; the limit is %u s", hooks_name(hooks),
+			  limit);
+	return r > 0 ? -EIO : r;
 }
 
 static int publish_once(const struct report *report)
@@ -154,12 +185,14 @@ int main(int argc, char **argv)
 	enum {
 		OPT_ONCE = 256,
 		OPT_JSON,
-		OPT_STOPPED
+		OPT_STOPPED,
+		OPT_HOOKS,
 	};
 	static const struct option options[] = {
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "stopped", no_argument, NULL, OPT_STOPPED },
+		{ "hooks", required_argument, NULL, OPT_HOOKS },
 		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -167,10 +200,9 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	static int (*const runs[])(const struct settings *settings) = {
-		[MODE_RUN] = run,
-		[MODE_ONCE] = run_once,
-		[MODE_JSON] = run_json,
-		[MODE_STOPPED] = run_stopped,
+		[MODE_RUN] = run,         [MODE_ONCE] = run_once,
+		[MODE_JSON] = run_json,   [MODE_STOPPED] = run_stopped,
+		[MODE_HOOKS] = run_hooks,
 	};
 	const char *config = SETTINGS_PATH;
 	enum mode mode = MODE_RUN;
@@ -191,6 +223,15 @@ int main(int argc, char **argv)
 		case OPT_STOPPED:
 			ok = ok && choose(&mode, MODE_STOPPED);
 			break;
+		case OPT_HOOKS:
+			ok = ok && choose(&mode, MODE_HOOKS);
+			hooks = hooks_by_name(optarg);
+			if (hooks == HOOKS_MAX) {
+				fprintf(stderr, "xenpv-agent: no such occasion for hooks: %s\n",
+					optarg);
+				return EX_USAGE;
+			}
+			break;
 		case 'c':
 			config = optarg;
 			break;
@@ -208,7 +249,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!ok) {
-		fputs("xenpv-agent: --once, --json and --stopped exclude each other\n", stderr);
+		fputs("xenpv-agent: --once, --json, --stopped and --hooks exclude each other\n",
+		      stderr);
 		return EX_USAGE;
 	}
 	if (optind < argc) {

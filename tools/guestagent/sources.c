@@ -10,11 +10,27 @@
 #include "netlink.h"
 #include "os.h"
 #include "pvaddons.h"
+#include "suspend.h"
 #include "timesync.h"
 
 void sources_init(struct sources *sources, const char *root, const struct settings *settings)
 {
 	*sources = (struct sources){ .root = root, .settings = settings };
+}
+
+static int report_suspend(struct sources *sources, struct report *report)
+{
+	_cleanup_free_ char *feature = NULL;
+	bool known = false;
+
+	if (sources->xs) {
+		int r = xsc_read(sources->xs, XBT_NULL, "control/feature-suspend", "", &feature);
+
+		if (xsc_is_fatal(r))
+			return r;
+		known = r >= 0 || r == -ENOENT;
+	}
+	return suspend_report(sources->root, feature, known, sources->frozen, report);
 }
 
 static int report_system(struct sources *sources, struct report *report)
@@ -31,7 +47,8 @@ static int report_system(struct sources *sources, struct report *report)
 	r = os_report(&os, report);
 	if (r < 0)
 		return r;
-	return drivers_report(sources->root, report);
+	r = drivers_report(sources->root, report);
+	return r < 0 ? r : report_suspend(sources, report);
 }
 
 /* What cannot be read now keeps the table as it was. */

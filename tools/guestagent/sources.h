@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "clockwatch.h"
+#include "lib/xs.h"
 #include "nettable.h"
 #include "report.h"
 #include "settings.h"
@@ -27,6 +28,8 @@ enum section {
 struct sources {
 	const char *root;                /* "" for the running system; borrowed */
 	const struct settings *settings; /* borrowed */
+	struct xs_conn *xs; /* borrowed; NULL without xenstore, whose facts are then left out */
+	bool frozen;        /* file systems are, on the host's wish */
 	struct net_table table;
 	struct vif_memory vifs;
 	sd_event_source *netlink;
@@ -46,7 +49,10 @@ void sources_init(struct sources *sources, const char *root, const struct settin
 int sources_watch(struct sources *sources, sd_event *event,
 		  void (*changed)(void *userdata, enum section section), void *userdata);
 
-/* Add the nodes of @section as they are now to @report. Errors: -ENOMEM, -EINVAL. */
+/*
+ * Add the nodes of @section as they are now to @report. Errors: -ENOMEM, -EINVAL, and those
+ * for which xsc_is_fatal() holds.
+ */
 int sources_report(struct sources *sources, enum section section, struct report *report);
 
 /*
