@@ -212,8 +212,7 @@ static int on_interval_timer(sd_event_source *source, uint64_t usec, void *userd
 	int r;
 
 	(void)usec;
-	on_changed(agent, SECTION_MEMORY);
-	on_changed(agent, SECTION_TIME);
+	sources_sample(&agent->sources);
 	r = sd_event_source_set_time_relative(source, agent->interval);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -469,6 +468,7 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	r = sources_watch(&agent->sources, agent->event, on_changed, agent);
 	if (r < 0)
 		return r;
+	sources_sample(&agent->sources); /* rates are told from the first interval on */
 	r = publish_all(agent, true);
 	if (r < 0)
 		return r;

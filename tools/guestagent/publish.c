@@ -114,9 +114,12 @@ static size_t common(const char *a, const char *b)
 {
 	size_t length = 0;
 
-	for (size_t i = 0; a[i] && a[i] == b[i]; i++)
-		if (a[i] == '/')
-			length = i;
+	for (size_t i = 0; a[i] == b[i] || (!a[i] && b[i] == '/'); i++) {
+		if (b[i] == '/')
+			length = i; /* also if @a is a node that has others below it */
+		if (!a[i])
+			break;
+	}
 	return length;
 }
 
@@ -265,7 +268,9 @@ static int retire(struct publisher *publisher, size_t i)
 		length = (size_t)(slash - path);
 		for (size_t j = 0; j < publisher->n && !used; j++)
 			used = publisher->nodes[j].value &&
-			       is_below(publisher->nodes[j].path, path, length);
+			       strncmp(publisher->nodes[j].path, path, length) == 0 &&
+			       (!publisher->nodes[j].path[length] ||
+				publisher->nodes[j].path[length] == '/');
 		if (used)
 			break;
 		*slash = '\0';

@@ -2,16 +2,21 @@
 #include "sources.h"
 
 #include <errno.h>
+#include <string.h>
+#include <time.h>
 
 #include "drivers.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "load.h"
 #include "meminfo.h"
+#include "mounts.h"
 #include "netlink.h"
 #include "os.h"
 #include "pvaddons.h"
 #include "suspend.h"
 #include "timesync.h"
+#include "uevents.h"
 
 void sources_init(struct sources *sources, const char *root, const struct settings *settings)
 {
@@ -97,6 +102,55 @@ static int report_time(struct sources *sources, struct report *report)
 			   sources->correction, report);
 }
 
+static int report_load(struct sources *sources, struct report *report)
+{
+	int r = 0;
+
+	if (sources->settings->memory)
+		r = memory_report(sources->root, report);
+	if (r >= 0 && sources->settings->load)
+		r = load_report(sources->root, report);
+	return r;
+}
+
+/* The table is that of the last look at the network, which any change causes. */
+static int report_vifs(struct sources *sources, struct report *report)
+{
+	if (!sources->settings->network)
+		return 0;
+	return vifstat_report(&sources->vif_histories, &sources->table, sources->root, report);
+}
+
+static int report_disks(struct sources *sources, struct report *report)
+{
+	if (!sources->settings->disks)
+		return 0;
+	return disks_report(&sources->disks, sources->root, sources->xs, report);
+}
+
+static void tell(struct sources *sources, enum section section)
+{
+	sources->changed(sources->userdata, section);
+}
+
+void sources_sample(struct sources *sources)
+{
+	struct timespec ts = { 0 };
+	uint64_t now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	if (sources->settings->network && refresh_table(sources) >= 0)
+		vifstat_sample(&sources->vif_histories, &sources->table, now);
+	if (sources->settings->disks)
+		disks_sample(&sources->disks, sources->root, now);
+	tell(sources, SECTION_MEMORY);
+	tell(sources, SECTION_TIME);
+	tell(sources, SECTION_LOAD);
+	tell(sources, SECTION_VIFS);
+	tell(sources, SECTION_DISKS);
+}
+
 void sources_resumed(struct sources *sources)
 {
 	struct time_status status;
@@ -131,10 +185,10 @@ int sources_report(struct sources *sources, enum section section, struct report 
 {
 	static int (*const reporters[SECTION_MAX])(struct sources * sources,
 						   struct report * report) = {
-		[SECTION_SYSTEM] = report_system,
-		[SECTION_NETWORK] = report_network,
-		[SECTION_MEMORY] = report_memory,
-		[SECTION_TIME] = report_time,
+		[SECTION_SYSTEM] = report_system, [SECTION_NETWORK] = report_network,
+		[SECTION_MEMORY] = report_memory, [SECTION_TIME] = report_time,
+		[SECTION_LOAD] = report_load,     [SECTION_VIFS] = report_vifs,
+		[SECTION_DISKS] = report_disks,
 	};
 
 	return reporters[section] ? reporters[section](sources, report) : 0;
@@ -142,44 +196,86 @@ int sources_report(struct sources *sources, enum section section, struct report 
 
 static void on_netlink(void *userdata)
 {
-	struct sources *sources = userdata;
-
-	sources->changed(sources->userdata, SECTION_NETWORK);
+	tell(userdata, SECTION_NETWORK);
+	tell(userdata, SECTION_VIFS);
 }
 
 static void on_step(void *userdata)
 {
-	struct sources *sources = userdata;
+	tell(userdata, SECTION_TIME);
+}
 
-	sources->changed(sources->userdata, SECTION_TIME);
+static void on_mounts(void *userdata)
+{
+	tell(userdata, SECTION_DISKS);
+}
+
+static void on_pressure(void *userdata)
+{
+	tell(userdata, SECTION_MEMORY);
+	tell(userdata, SECTION_LOAD);
+}
+
+static void on_uevent(void *userdata, const char *subsystem, const char *name)
+{
+	struct sources *sources = userdata;
+	bool all = !*subsystem;
+
+	if (all || strcmp(subsystem, "block") == 0) {
+		disks_forget(&sources->disks, all ? NULL : name);
+		tell(sources, SECTION_DISKS);
+	}
+	if (all || strcmp(subsystem, "cpu") == 0 || strcmp(subsystem, "memory") == 0)
+		tell(sources, SECTION_LOAD);
+	if (all || strcmp(subsystem, "xen") == 0 || strcmp(subsystem, "pci") == 0)
+		tell(sources, SECTION_SYSTEM);
+	/* A driver that takes an interface over does not change the interface. */
+	if (all || strcmp(subsystem, "net") == 0)
+		on_netlink(sources);
+}
+
+/* Returns -ENOMEM or 0; what else fails costs only promptness. */
+static int complain(int r, const char *what)
+{
+	if (r < 0 && r != -ENOMEM)
+		log_info("cannot follow %s: %s; changes are told at the next interval", what,
+			 strerror(-r));
+	return r == -ENOMEM ? r : 0;
 }
 
 int sources_watch(struct sources *sources, sd_event *event,
 		  void (*changed)(void *userdata, enum section section), void *userdata)
 {
+	const struct settings *settings = sources->settings;
 	int r = 0;
 
 	sources->changed = changed;
 	sources->userdata = userdata;
-	if (sources->settings->network)
-		r = netlink_watch(event, on_netlink, sources, &sources->netlink);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		log_warning(r, "cannot follow changes of addresses: %m; they will be reported "
-			       "late");
-	if (sources->settings->time)
-		r = clockwatch_start(&sources->clock, event, on_step, sources);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		log_warning(r, "steps of the clock will not be noticed: %m");
-	return 0;
+	if (settings->network)
+		r = complain(netlink_watch(event, on_netlink, sources, &sources->netlink),
+			     "interfaces and addresses");
+	if (r >= 0 && settings->disks)
+		r = complain(mounts_watch(event, on_mounts, sources, &sources->mounts), "mounts");
+	if (r >= 0)
+		r = complain(uevents_watch(event, on_uevent, sources, &sources->uevents),
+			     "devices");
+	if (r >= 0 && settings->load)
+		r = complain(load_watch(event, on_pressure, sources, sources->pressure),
+			     "pressure");
+	if (r >= 0 && settings->time)
+		r = complain(clockwatch_start(&sources->clock, event, on_step, sources),
+			     "steps of the clock");
+	return r;
 }
 
 void sources_clear(struct sources *sources)
 {
 	sources->netlink = sd_event_source_disable_unref(sources->netlink);
+	sources->mounts = sd_event_source_disable_unref(sources->mounts);
+	sources->uevents = sd_event_source_disable_unref(sources->uevents);
+	for (size_t i = 0; i < ELEMENTSOF(sources->pressure); i++)
+		sources->pressure[i] = sd_event_source_disable_unref(sources->pressure[i]);
 	clockwatch_stop(&sources->clock);
+	disks_clear(&sources->disks);
 	net_table_clear(&sources->table);
 }

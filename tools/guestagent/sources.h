@@ -8,11 +8,13 @@
 #include <systemd/sd-event.h>
 
 #include "clockwatch.h"
+#include "disks.h"
 #include "lib/xs.h"
 #include "nettable.h"
 #include "report.h"
 #include "settings.h"
 #include "vif.h"
+#include "vifstat.h"
 
 /* In the order in which they are written; the last go without if nodes run out. */
 enum section {
@@ -21,6 +23,9 @@ enum section {
 	SECTION_NETWORK, /* attr/vif */
 	SECTION_MEMORY,  /* data/meminfo_* */
 	SECTION_TIME,    /* data/xenpv/time */
+	SECTION_LOAD,    /* data/xenpv/device/{memory,cpu,pressure} */
+	SECTION_VIFS,    /* data/xenpv/device/vif */
+	SECTION_DISKS,   /* data/xenpv/device/vbd */
 	SECTION_MAX
 };
 
@@ -32,7 +37,9 @@ struct sources {
 	bool frozen;        /* file systems are, on the host's wish */
 	struct net_table table;
 	struct vif_memory vifs;
-	sd_event_source *netlink;
+	struct vif_histories vif_histories;
+	struct disks disks;
+	sd_event_source *netlink, *mounts, *uevents, *pressure[2];
 	struct clockwatch clock;
 	const char *correction; /* of the clock after the last resume, or NULL */
 	void (*changed)(void *userdata, enum section section);
@@ -54,6 +61,13 @@ int sources_watch(struct sources *sources, sd_event *event,
  * for which xsc_is_fatal() holds.
  */
 int sources_report(struct sources *sources, enum section section, struct report *report);
+
+/*
+ * sources_sample - an interval has ended: look at all counters
+ *
+ * Calls @changed of sources_watch() for the sections that hold figures.
+ */
+void sources_sample(struct sources *sources);
 
 /*
  * sources_resumed - the guest goes on after a suspension, perhaps elsewhere
