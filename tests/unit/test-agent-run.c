@@ -17,6 +17,7 @@
 
 #include "agent-peers.h"
 #include "agent.h"
+#include "freeze.h"
 #include "lib/cleanup.h"
 #include "lib/xs.h"
 #include "stamp.h"
@@ -46,7 +47,7 @@ static struct {
 	int refuse;    /* negative errno for every change, or 0 */
 	int writes;    /* changes asked for, refused ones included */
 	char last[80]; /* the path changed last */
-	xsc_watch_fn watch;
+	xsc_watch_fn watch, request_watch;
 	void *watch_data;
 
 	/* the test */
@@ -126,6 +127,7 @@ static int on_kick(sd_event_source *source, void *userdata)
 	(void)userdata;
 	/* As xenstored does: a watch fires once for being set. */
 	t.watch(t.watch_data, "domid");
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
 	return 0;
 }
 
@@ -169,8 +171,12 @@ int __wrap_xsc_watch(struct xs_conn *xs, const char *path, xsc_watch_fn fn, void
 		     struct xs_watch **ret)
 {
 	(void)xs;
-	assert_string_equal(path, "domid");
-	t.watch = fn;
+	if (strcmp(path, FREEZE_REQUEST) == 0) {
+		t.request_watch = fn;
+	} else {
+		assert_string_equal(path, "domid");
+		t.watch = fn;
+	}
 	t.watch_data = userdata;
 	*ret = (struct xs_watch *)&t;
 	return 0;
@@ -641,6 +647,48 @@ static void test_lock_refused(void **state)
 	assert_int_equal(run(steps), 0);
 }
 
+/*
+ * A request that was there before the agent is not carried out, and the next one is; here by
+ * a setting that forbids it, since a test should freeze nothing. The kernel's tests are those
+ * of the freeze itself.
+ */
+static bool refused_as_old(void)
+{
+	return running() && node_is(FREEZE_PATH "/state", "failed") &&
+	       strstr(node(FREEZE_PATH "/error"), "older") != NULL;
+}
+
+static void ask_anew(void)
+{
+	assert_true(node_is(FREEZE_PATH "/id", "aa"));
+	assert_true(node_is(FREEZE_FEATURE, "1"));
+	remove_node(FREEZE_REQUEST);
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
+	set_node(FREEZE_REQUEST, "freeze bb never");
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
+}
+
+static bool refused_as_malformed(void)
+{
+	return node_is(FREEZE_PATH "/id", "bb") &&
+	       strstr(node(FREEZE_PATH "/error"), "form") != NULL;
+}
+
+static void test_freeze_requests(void **state)
+{
+	static const struct step steps[] = {
+		{ refused_as_old, ask_anew },
+		{ refused_as_malformed, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	set_node(FREEZE_REQUEST, "freeze aa 5");
+	set_node(FREEZE_PATH "/state", "frozen");
+	assert_int_equal(run(steps), 0);
+	assert_null(node(FREEZE_FEATURE));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -655,6 +703,7 @@ int main(void)
 		TEST(test_cancelled_takes_lock_again),
 		TEST(test_lock_refused),
 		TEST(test_sleep),
+		TEST(test_freeze_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/xs.h"
+#include "freeze.h"
 #include "logind.h"
 #include "manager.h"
 #include "publish.h"
@@ -42,6 +43,11 @@ struct agent {
 	sd_event_source *change_timer;
 	sd_event_source *interval_timer;
 	uint64_t interval; /* microseconds */
+
+	struct freeze *freeze;
+	struct xs_watch *freeze_watch;
+	bool freeze_watched; /* the watch has fired for being set */
+	bool ending;         /* SIGTERM came; the loop ends when nothing is frozen */
 
 	struct shutdown shutdown;
 	struct manager *manager;
@@ -135,6 +141,14 @@ static int publish_source(struct agent *agent, enum section section)
 	return r < 0 ? r : publish_section(&agent->publisher, section, &report);
 }
 
+static int publish_freeze(struct agent *agent)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r = freeze_report(agent->freeze, &report);
+
+	return r < 0 ? r : publish(&agent->publisher, &report);
+}
+
 /*
  * Everything. @anew: xenstore may hold anything, also nodes that an earlier boot, agent or
  * home left; afterwards they are gone.
@@ -147,6 +161,7 @@ static int publish_all(struct agent *agent, bool anew)
 	if (xsc_is_fatal(r))
 		return r;
 	if (anew) {
+		freeze_reset(agent->freeze);
 		r = clear_stale(agent);
 		if (r < 0)
 			return r;
@@ -156,6 +171,9 @@ static int publish_all(struct agent *agent, bool anew)
 		if (r < 0)
 			return r;
 	}
+	r = publish_freeze(agent);
+	if (r < 0)
+		return r;
 	r = publish_shutdown(agent);
 	if (r < 0)
 		return r;
@@ -230,6 +248,7 @@ static void on_state(struct agent *agent, bool was_requested)
 	int r;
 
 	if (agent->shutdown.requested && !was_requested) {
+		freeze_abort(agent->freeze, "shutdown");
 		log_info("the system is about to stop");
 		r = stamp_save(agent->shutdown.since);
 		if (r < 0)
@@ -304,6 +323,38 @@ static void on_shutdown_changed(void *userdata)
 		on_state(agent, was_requested);
 	else if (!same(agent->unit, shutdown_unit(&agent->shutdown)))
 		end_on_error(agent, arm_unit_timer(agent));
+}
+
+static void on_freeze_changed(void *userdata)
+{
+	struct agent *agent = userdata;
+	bool frozen = freeze_is_active(agent->freeze);
+
+	end_on_error(agent, publish_freeze(agent));
+	if (frozen != agent->sources.frozen) {
+		agent->sources.frozen = frozen;
+		on_changed(agent, SECTION_SYSTEM); /* it cannot be suspended now, or can again */
+	}
+	if (agent->ending && !frozen)
+		sd_event_exit(agent->event, 0);
+}
+
+static void on_freeze_request(void *userdata, const char *path)
+{
+	struct agent *agent = userdata;
+	_cleanup_free_ char *text = NULL;
+	bool old = !agent->freeze_watched;
+	int r;
+
+	(void)path;
+	agent->freeze_watched = true;
+	r = xsc_read(agent->xs, XBT_NULL, FREEZE_REQUEST, "", &text);
+	if (xsc_is_fatal(r))
+		end_on_error(agent, r);
+	else if (r == 0 || r == -ENOENT)
+		freeze_request(agent->freeze, text, old);
+	else
+		log_warning(r, "cannot read %s: %m", FREEZE_REQUEST);
 }
 
 /*
@@ -386,6 +437,20 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+/* What is frozen is thawed first, hooks and all. */
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+			void *userdata)
+{
+	struct agent *agent = userdata;
+
+	(void)info;
+	if (!freeze_is_active(agent->freeze))
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	agent->ending = true;
+	freeze_abort(agent->freeze, "error");
+	return 0;
+}
+
 static int block_signals(void)
 {
 	sigset_t set;
@@ -398,7 +463,6 @@ static int block_signals(void)
 	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
-/* Without a handler of its own, a signal ends the loop with code 0. */
 static int watch_signals(struct agent *agent)
 {
 	int r;
@@ -406,10 +470,10 @@ static int watch_signals(struct agent *agent)
 	r = block_signals();
 	if (r < 0)
 		return r;
-	r = sd_event_add_signal(agent->event, NULL, SIGTERM, NULL, NULL);
+	r = sd_event_add_signal(agent->event, NULL, SIGTERM, on_terminate, agent);
 	if (r < 0)
 		return r;
-	r = sd_event_add_signal(agent->event, NULL, SIGINT, NULL, NULL);
+	r = sd_event_add_signal(agent->event, NULL, SIGINT, on_terminate, agent);
 	if (r < 0)
 		return r;
 	return sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
@@ -438,6 +502,24 @@ static int add_timers(struct agent *agent)
 	if (r >= 0)
 		r = add_timer(agent, &agent->interval_timer, agent->interval, on_interval_timer);
 	return r;
+}
+
+static int watch_xenstore(struct agent *agent)
+{
+	int r;
+
+	r = xsc_watch(agent->xs, "domid", on_domid, agent, &agent->domid_watch);
+	if (xsc_is_fatal(r) || r == -ENOMEM)
+		return r;
+	if (r < 0)
+		log_warning(r, "xenstore refused a watch: %m; after a migration the report will "
+			       "be missing until \"systemctl reload xenpv-agent\"");
+	r = xsc_watch(agent->xs, FREEZE_REQUEST, on_freeze_request, agent, &agent->freeze_watch);
+	if (xsc_is_fatal(r) || r == -ENOMEM)
+		return r;
+	if (r < 0)
+		log_warning(r, "xenstore refused a watch: %m; the host cannot freeze this guest");
+	return 0;
 }
 
 static int agent_start(struct agent *agent, const char *manager_address, const char *bus_address)
@@ -469,23 +551,24 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	if (r < 0)
 		return r;
 	sources_sample(&agent->sources); /* rates are told from the first interval on */
-	r = publish_all(agent, true);
-	if (r < 0)
-		return r;
-
-	r = xsc_watch(agent->xs, "domid", on_domid, agent, &agent->domid_watch);
-	if (r < 0 && xsc_is_fatal(r))
-		return r;
-	if (r < 0)
-		log_warning(r, "xenstore refused a watch: %m; after a migration the report will "
-			       "be missing until \"systemctl reload xenpv-agent\"");
-	r = watch_hostname(agent);
-	if (r < 0)
-		log_info("changes of the host name will not be noticed: %s", strerror(-r));
 	r = manager_new(agent->event, manager_address, &agent->shutdown, on_shutdown_changed, agent,
 			&agent->manager);
 	if (r < 0)
 		return r;
+	r = freeze_new(agent->event, agent->manager, agent->sources.settings, "", on_freeze_changed,
+		       agent, &agent->freeze);
+	if (r < 0)
+		return r;
+	r = publish_all(agent, true);
+	if (r < 0)
+		return r;
+
+	r = watch_xenstore(agent);
+	if (r < 0)
+		return r;
+	r = watch_hostname(agent);
+	if (r < 0)
+		log_info("changes of the host name will not be noticed: %s", strerror(-r));
 	return logind_new(agent->event, bus_address, &agent->shutdown, on_shutdown_changed, agent,
 			  &agent->logind);
 }
@@ -502,6 +585,8 @@ static int publish_farewell(struct agent *agent)
 
 	r = report_add(&report, agent->shutdown.requested ? SHUTDOWN_PATH_UNIT : SHUTDOWN_PATH,
 		       NULL);
+	if (r >= 0)
+		r = report_add(&report, FREEZE_FEATURE, NULL);
 	if (r < 0)
 		return r;
 	return publish(&agent->publisher, &report);
@@ -510,10 +595,12 @@ static int publish_farewell(struct agent *agent)
 static void agent_stop(struct agent *agent)
 {
 	logind_free(agent->logind);
+	freeze_free(agent->freeze);
 	manager_free(agent->manager);
 	sources_clear(&agent->sources);
 	sd_event_source_disable_unref(agent->hostname);
 	xsc_unwatch(agent->domid_watch);
+	xsc_unwatch(agent->freeze_watch);
 	xsc_close(agent->xs);
 	publisher_forget(&agent->publisher);
 	sd_event_source_disable_unref(agent->unit_timer);
