@@ -60,7 +60,7 @@ static int reply_lock(struct peer *peer, sd_bus_message *m)
 	int ends[2], r;
 
 	assert_true(sd_bus_message_read(m, "ssss", &what, &who, &why, &mode) > 0);
-	assert_string_equal(what, "shutdown");
+	assert_string_equal(what, "shutdown:sleep");
 	assert_string_equal(mode, "delay");
 	if (peer->refuse_lock)
 		return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "refused");
@@ -216,4 +216,10 @@ void peer_emit_prepare(struct peer *peer, bool start)
 {
 	emit(peer, "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
 	     "PrepareForShutdown", "b", (int)start);
+}
+
+void peer_emit_sleep(struct peer *peer, bool start)
+{
+	emit(peer, "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "PrepareForSleep",
+	     "b", (int)start);
 }

@@ -33,3 +33,4 @@ void peer_emit_job_running(struct peer *peer, uint32_t id);
 bool peer_lock_held(const struct peer *peer);
 void peer_refuse_lock(struct peer *peer);
 void peer_emit_prepare(struct peer *peer, bool start);
+void peer_emit_sleep(struct peer *peer, bool start);

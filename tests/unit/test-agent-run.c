@@ -17,6 +17,7 @@
 
 #include "agent-peers.h"
 #include "agent.h"
+#include "freeze.h"
 #include "lib/cleanup.h"
 #include "lib/xs.h"
 #include "stamp.h"
@@ -46,7 +47,7 @@ static struct {
 	int refuse;    /* negative errno for every change, or 0 */
 	int writes;    /* changes asked for, refused ones included */
 	char last[80]; /* the path changed last */
-	xsc_watch_fn watch;
+	xsc_watch_fn watch, request_watch;
 	void *watch_data;
 
 	/* the test */
@@ -126,6 +127,7 @@ static int on_kick(sd_event_source *source, void *userdata)
 	(void)userdata;
 	/* As xenstored does: a watch fires once for being set. */
 	t.watch(t.watch_data, "domid");
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
 	return 0;
 }
 
@@ -169,8 +171,12 @@ int __wrap_xsc_watch(struct xs_conn *xs, const char *path, xsc_watch_fn fn, void
 		     struct xs_watch **ret)
 {
 	(void)xs;
-	assert_string_equal(path, "domid");
-	t.watch = fn;
+	if (strcmp(path, FREEZE_REQUEST) == 0) {
+		t.request_watch = fn;
+	} else {
+		assert_string_equal(path, "domid");
+		t.watch = fn;
+	}
 	t.watch_data = userdata;
 	*ret = (struct xs_watch *)&t;
 	return 0;
@@ -253,6 +259,11 @@ static bool running(void)
 	return node_is(STATE, "running");
 }
 
+static bool requested(void)
+{
+	return node_is(STATE, "requested");
+}
+
 static bool stopping(void)
 {
 	return node_is(STATE, "stopping");
@@ -286,12 +297,14 @@ static bool lock_held(void)
 static int run(const struct step *steps)
 {
 	char manager[100], bus[100];
+	struct settings settings;
 	int r;
 
 	snprintf(manager, sizeof(manager), "unix:path=%s", t.manager_path);
 	snprintf(bus, sizeof(bus), "unix:path=%s", t.bus_path);
 	t.step = steps;
-	r = agent_run(manager, bus);
+	settings_default(&settings);
+	r = agent_run(&settings, manager, bus);
 	assert_false(t.late);
 	assert_null(t.step->await);
 	return r;
@@ -399,7 +412,7 @@ static void test_refusals(void **state)
 		t.writes = 0;
 		assert_int_equal(run(steps), 0);
 		/* each node was tried, once */
-		assert_in_range(t.writes, 10, 20);
+		assert_in_range(t.writes, 20, 60);
 		assert_int_equal(t.n_nodes, 0);
 	}
 }
@@ -426,6 +439,12 @@ static const struct job_info jobs_begin[] = {
 	{ 2, "slow.service", "stop", "running" },
 	{ 3, "home.mount", "stop", "waiting" },
 };
+static const struct job_info jobs_hooks[] = {
+	{ 1, "shutdown.target", "start", "waiting" },
+	{ 4, "reboot.target", "start", "waiting" },
+	{ 5, SHUTDOWN_HOOKS_UNIT, "stop", "running" },
+	{ 2, "slow.service", "stop", "waiting" },
+};
 static const struct job_info jobs_mount[] = {
 	{ 1, "shutdown.target", "start", "waiting" },
 	{ 3, "home.mount", "stop", "running" },
@@ -446,13 +465,31 @@ static void check_announced(void)
 
 static bool lock_released(void)
 {
+	return requested() && !peer_lock_held(t.bus);
+}
+
+static bool stopping_unlocked(void)
+{
 	return stopping() && !peer_lock_held(t.bus);
+}
+
+static void run_hooks(void)
+{
+	peer_set_jobs(t.manager, jobs_hooks, ELEMENTSOF(jobs_hooks));
+	peer_emit_job_new(t.manager, 1, "shutdown.target");
+}
+
+static bool hooks_named(void)
+{
+	return node_is(UNIT, SHUTDOWN_HOOKS_UNIT);
 }
 
 static void stop_units(void)
 {
+	assert_true(requested());
 	/* The bus is among the first to go. */
 	peer_drop(t.bus);
+	peer_emit_job_removed(t.manager, 5, SHUTDOWN_HOOKS_UNIT, "done");
 	peer_set_jobs(t.manager, jobs_begin, ELEMENTSOF(jobs_begin));
 	peer_emit_job_new(t.manager, 1, "shutdown.target");
 	peer_emit_job_new(t.manager, 2, "slow.service");
@@ -478,16 +515,22 @@ static bool mount_named(void)
 static void test_shutdown(void **state)
 {
 	static const struct step steps[] = {
-		{ running, start_manager },    { at_once, start_bus },
-		{ lock_held, announce },       { stopping, check_announced },
-		{ lock_released, stop_units }, { slow_named, end_slow },
-		{ mount_named, terminate },    { 0 },
+		{ running, start_manager },
+		{ manager_ready, start_bus },
+		{ lock_held, announce },
+		{ requested, check_announced },
+		{ lock_released, run_hooks },
+		{ hooks_named, stop_units },
+		{ slow_named, end_slow },
+		{ mount_named, terminate },
+		{ 0 },
 	};
 
 	(void)state;
 	assert_int_equal(run(steps), 0);
 	assert_true(node_is(STATE, "stopping"));
 	assert_true(node_is(UNIT, NULL));
+	assert_true(node_is(SHUTDOWN_PATH_ACTION, "reboot"));
 	/* A stopping system is not asked to start its bus again. */
 	assert_int_equal(stamp_load(&(uint64_t){ 0 }), 0);
 }
@@ -540,7 +583,37 @@ static void test_cancelled_takes_lock_again(void **state)
 	static const struct step steps[] = {
 		{ at_once, start_bus },
 		{ lock_held, announce },
-		{ lock_released, call_off },
+		{ stopping_unlocked, call_off },
+		{ running_with_lock, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	assert_int_equal(run(steps), 0);
+}
+
+/* The guest suspends itself: the host is told before, and that it is back. */
+static void announce_sleep(void)
+{
+	peer_emit_sleep(t.bus, true);
+}
+
+static bool suspending_unlocked(void)
+{
+	return node_is(STATE, "suspending") && !peer_lock_held(t.bus);
+}
+
+static void wake(void)
+{
+	peer_emit_sleep(t.bus, false);
+}
+
+static void test_sleep(void **state)
+{
+	static const struct step steps[] = {
+		{ at_once, start_bus },
+		{ lock_held, announce_sleep },
+		{ suspending_unlocked, wake },
 		{ running_with_lock, terminate },
 		{ 0 },
 	};
@@ -574,6 +647,48 @@ static void test_lock_refused(void **state)
 	assert_int_equal(run(steps), 0);
 }
 
+/*
+ * A request that was there before the agent is not carried out, and the next one is; here by
+ * a setting that forbids it, since a test should freeze nothing. The kernel's tests are those
+ * of the freeze itself.
+ */
+static bool refused_as_old(void)
+{
+	return running() && node_is(FREEZE_PATH "/state", "failed") &&
+	       strstr(node(FREEZE_PATH "/error"), "older") != NULL;
+}
+
+static void ask_anew(void)
+{
+	assert_true(node_is(FREEZE_PATH "/id", "aa"));
+	assert_true(node_is(FREEZE_FEATURE, "1"));
+	remove_node(FREEZE_REQUEST);
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
+	set_node(FREEZE_REQUEST, "freeze bb never");
+	t.request_watch(t.watch_data, FREEZE_REQUEST);
+}
+
+static bool refused_as_malformed(void)
+{
+	return node_is(FREEZE_PATH "/id", "bb") &&
+	       strstr(node(FREEZE_PATH "/error"), "form") != NULL;
+}
+
+static void test_freeze_requests(void **state)
+{
+	static const struct step steps[] = {
+		{ refused_as_old, ask_anew },
+		{ refused_as_malformed, terminate },
+		{ 0 },
+	};
+
+	(void)state;
+	set_node(FREEZE_REQUEST, "freeze aa 5");
+	set_node(FREEZE_PATH "/state", "frozen");
+	assert_int_equal(run(steps), 0);
+	assert_null(node(FREEZE_FEATURE));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -587,6 +702,8 @@ int main(void)
 		TEST(test_systemd_alone),
 		TEST(test_cancelled_takes_lock_again),
 		TEST(test_lock_refused),
+		TEST(test_sleep),
+		TEST(test_freeze_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "stamp.h"
 
 enum event {
+	REQUEST,
 	BEGIN,
 	CANCEL,
 	JOBS,
@@ -55,6 +56,9 @@ static void play(const struct step *steps)
 		size_t n = 0;
 
 		switch (step->event) {
+		case REQUEST:
+			shutdown_request(&shutdown, step->at);
+			break;
 		case BEGIN:
 			shutdown_begin(&shutdown, step->at);
 			break;
@@ -293,12 +297,71 @@ static void test_stamp(void **state)
 	rmdir(base);
 }
 
+/* Announced by logind, then hooks run before the first unit is stopped. */
+static void test_hooks_come_first(void **state)
+{
+	static const struct step steps[] = {
+		{ REQUEST, 10, .state = "requested", .since = 10 },
+		{ JOBS,
+		  20,
+		  { { 9, "a.service", "start", "running" } },
+		  .state = "requested",
+		  .since = 10 },
+		{ JOBS,
+		  30,
+		  { TARGET, RUNNING(2, SHUTDOWN_HOOKS_UNIT), WAITING(3, "db.service") },
+		  .state = "requested",
+		  .unit = SHUTDOWN_HOOKS_UNIT,
+		  .since = 10 },
+		{ REMOVED,
+		  40,
+		  { { 2, SHUTDOWN_HOOKS_UNIT, NULL, NULL } },
+		  "done",
+		  .state = "stopping",
+		  .since = 10 },
+		{ JOBS,
+		  50,
+		  { TARGET, RUNNING(3, "db.service") },
+		  .state = "stopping",
+		  .unit = "db.service",
+		  .since = 10 },
+		{ CANCEL, 60, .state = "running" },
+		{ JOBS, 70, { TARGET }, .state = "stopping", .since = 70 },
+		{ 0 },
+	};
+
+	(void)state;
+	play(steps);
+}
+
+static void test_action(void **state)
+{
+	static const struct job_info jobs[] = {
+		TARGET,
+		{ 2, "reboot.target", "start", "waiting" },
+	};
+	_cleanup_(shutdown_clear) struct shutdown shutdown = { 0 };
+	_cleanup_(report_clear) struct report report = { 0 };
+
+	(void)state;
+	/* Without shutdown.target, nobody wants the system to stop. */
+	assert_int_equal(shutdown_set_jobs(&shutdown, jobs + 1, 1, 5), 0);
+	assert_null(shutdown.action);
+	assert_int_equal(shutdown_set_jobs(&shutdown, jobs, 2, 5), 0);
+	assert_int_equal(shutdown_report(&shutdown, &report), 0);
+	assert_string_equal(report_find(&report, SHUTDOWN_PATH_ACTION), "reboot");
+	shutdown_cancel(&shutdown);
+	shutdown.suspending = true;
+	assert_string_equal(shutdown_state(&shutdown), "suspending");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_logind_first),    cmocka_unit_test(test_systemd_alone),
-		cmocka_unit_test(test_longest_running), cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_stopped),         cmocka_unit_test(test_stamp),
+		cmocka_unit_test(test_logind_first),     cmocka_unit_test(test_systemd_alone),
+		cmocka_unit_test(test_longest_running),  cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_stopped),          cmocka_unit_test(test_stamp),
+		cmocka_unit_test(test_hooks_come_first), cmocka_unit_test(test_action),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

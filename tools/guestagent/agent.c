@@ -13,11 +13,11 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/xs.h"
+#include "freeze.h"
 #include "logind.h"
 #include "manager.h"
-#include "os.h"
 #include "publish.h"
-#include "pvaddons.h"
+#include "sources.h"
 #include "stamp.h"
 
 /*
@@ -25,6 +25,9 @@
  * at this pace at most: nobody reads faster, and each write costs the host.
  */
 #define UNIT_INTERVAL_USEC ((uint64_t)100000)
+
+/* A change of addresses, disks or mounts brings others with it; they are told as one. */
+#define CHANGE_DELAY_USEC ((uint64_t)200000)
 
 struct agent {
 	sd_event *event;
@@ -35,26 +38,34 @@ struct agent {
 	uint32_t domid;     /* as last reported */
 	sd_event_source *hostname;
 	sd_event_source *unit_timer;
+	struct sources sources;
+	unsigned int changed; /* bit for each section that is to be reported anew */
+	sd_event_source *change_timer;
+	sd_event_source *interval_timer;
+	uint64_t interval; /* microseconds */
+
+	struct freeze *freeze;
+	struct xs_watch *freeze_watch;
+	bool freeze_watched; /* the watch has fired for being set */
+	bool ending;         /* SIGTERM came; the loop ends when nothing is frozen */
 
 	struct shutdown shutdown;
 	struct manager *manager;
 	struct logind *logind;
-	bool stopping; /* as last reported */
-	char *unit;    /* as last reported, or NULL */
+	bool was_requested; /* a shutdown, when it last changed */
+	const char *state;  /* of the shutdown, as last reported */
+	char *unit;         /* as last reported, or NULL */
 };
 
-int agent_facts(struct report *report)
+int agent_report(struct sources *sources, struct report *report)
 {
-	_cleanup_(os_info_clear) struct os_info os = { 0 };
-	int r;
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX; section++) {
+		int r = sources_report(sources, section, report);
 
-	r = pvaddons_report(XENPV_VERSION, report);
-	if (r < 0)
-		return r;
-	r = os_read("", &os);
-	if (r < 0)
-		return r;
-	return os_report(&os, report);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int agent_mark_updated(struct report *report)
@@ -78,7 +89,7 @@ static int note_shutdown(struct agent *agent)
 		return -ENOMEM;
 	free(agent->unit);
 	agent->unit = copy;
-	agent->stopping = agent->shutdown.stopping;
+	agent->state = shutdown_state(&agent->shutdown);
 	return 0;
 }
 
@@ -96,28 +107,78 @@ static int publish_shutdown(struct agent *agent)
 	return publish(&agent->publisher, &report);
 }
 
-/* Everything; nodes that an earlier boot or an earlier agent left are gone afterwards. */
-static int publish_all(struct agent *agent)
+/* The trees that are the agent's alone; of others, each node is asked to be absent. */
+static int clear_stale(struct agent *agent)
+{
+	static const char *const trees[] = { "attr/vif", "data/xenpv" };
+	_cleanup_(report_clear) struct report report = { 0 };
+
+	publisher_forget(&agent->publisher);
+	for (size_t i = 0; i < ELEMENTSOF(trees); i++) {
+		int r = report_add(&report, trees[i], NULL);
+
+		if (r < 0)
+			return r;
+	}
+	return publish(&agent->publisher, &report);
+}
+
+static int publish_updated(struct agent *agent)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
+	int r = agent_mark_updated(&report);
+
+	return r < 0 ? r : publish(&agent->publisher, &report);
+}
+
+/* Returns the number of nodes changed. */
+static int publish_source(struct agent *agent, enum section section)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r;
+
+	r = sources_report(&agent->sources, section, &report);
+	return r < 0 ? r : publish_section(&agent->publisher, section, &report);
+}
+
+static int publish_freeze(struct agent *agent)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	int r = freeze_report(agent->freeze, &report);
+
+	return r < 0 ? r : publish(&agent->publisher, &report);
+}
+
+/*
+ * Everything. @anew: xenstore may hold anything, also nodes that an earlier boot, agent or
+ * home left; afterwards they are gone.
+ */
+static int publish_all(struct agent *agent, bool anew)
+{
 	int r;
 
 	r = xsc_own_domid(agent->xs, &agent->domid);
 	if (xsc_is_fatal(r))
 		return r;
-	r = note_shutdown(agent);
+	if (anew) {
+		freeze_reset(agent->freeze);
+		r = clear_stale(agent);
+		if (r < 0)
+			return r;
+	}
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX; section++) {
+		r = publish_source(agent, section);
+		if (r < 0)
+			return r;
+	}
+	r = publish_freeze(agent);
 	if (r < 0)
 		return r;
-	r = agent_facts(&report);
+	r = publish_shutdown(agent);
 	if (r < 0)
 		return r;
-	r = shutdown_report(&agent->shutdown, &report);
-	if (r < 0)
-		return r;
-	r = agent_mark_updated(&report);
-	if (r < 0)
-		return r;
-	return publish(&agent->publisher, &report);
+	agent->changed = 0;
+	return publish_updated(agent);
 }
 
 /* From an event handler: an error that leaves nothing to go on with ends the loop. */
@@ -127,32 +188,89 @@ static void end_on_error(struct agent *agent, int r)
 		sd_event_exit(agent->event, r);
 }
 
-static void begin_stopping(struct agent *agent)
+static int on_change_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	int r;
+	struct agent *agent = userdata;
+	unsigned int changed = agent->changed;
+	int nodes = 0, r = 0;
 
-	log_info("the system is stopping");
-	r = stamp_save(agent->shutdown.since);
-	if (r < 0)
-		log_warning(r, "cannot keep the time at which the shutdown began: %m; the host "
-			       "will not learn how long it took");
-	r = publish_shutdown(agent);
-	logind_release(agent->logind);
+	(void)source;
+	(void)usec;
+	agent->changed = 0;
+	for (enum section section = SECTION_NONE + 1; section < SECTION_MAX && r >= 0; section++) {
+		if (!(changed & 1u << section))
+			continue;
+		r = publish_source(agent, section);
+		nodes += r > 0 ? r : 0;
+	}
+	if (r >= 0 && nodes > 0)
+		r = publish_updated(agent);
+	end_on_error(agent, r);
+	return 0;
+}
+
+static void on_changed(void *userdata, enum section section)
+{
+	struct agent *agent = userdata;
+	int enabled, r;
+
+	agent->changed |= 1u << section;
+	r = sd_event_source_get_enabled(agent->change_timer, &enabled);
+	if (r == 0)
+		r = sd_event_source_set_time_relative(agent->change_timer, CHANGE_DELAY_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(agent->change_timer, SD_EVENT_ONESHOT);
 	end_on_error(agent, r);
 }
 
-static void end_stopping(struct agent *agent)
+/* Figures of which no event tells. */
+static int on_interval_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	int r;
+
+	(void)usec;
+	sources_sample(&agent->sources);
+	r = sd_event_source_set_time_relative(source, agent->interval);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	end_on_error(agent, r);
+	return 0;
+}
+
+/*
+ * The system is about to stop or to sleep. logind waits for the lock, so the host knows
+ * before anything is done. Of systemd without logind, and of logind without systemd, what is
+ * known is told.
+ */
+static void on_state(struct agent *agent, bool was_requested)
 {
 	int r;
 
-	log_info("the shutdown was cancelled");
-	(void)stamp_remove(); /* the next shutdown overwrites it, a next boot has none */
-	logind_hold(agent->logind);
+	if (agent->shutdown.requested && !was_requested) {
+		freeze_abort(agent->freeze, "shutdown");
+		log_info("the system is about to stop");
+		r = stamp_save(agent->shutdown.since);
+		if (r < 0)
+			log_warning(r, "cannot keep the time at which the shutdown began: %m; the "
+				       "host will not learn how long it took");
+	}
+	if (!agent->shutdown.requested && was_requested) {
+		log_info("the shutdown was cancelled");
+		(void)stamp_remove(); /* the next shutdown overwrites it, a next boot has none */
+	}
+	/* Nobody else would say that units are being stopped. */
+	if (agent->shutdown.requested && !manager_is_connected(agent->manager))
+		shutdown_begin(&agent->shutdown, agent->shutdown.since);
 	r = publish_shutdown(agent);
+	if (agent->shutdown.requested || agent->shutdown.suspending)
+		logind_release(agent->logind);
+	else
+		logind_hold(agent->logind);
 	end_on_error(agent, r);
 }
 
-static bool same_unit(const char *a, const char *b)
+static bool same(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -177,7 +295,7 @@ static int on_unit_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (!same_unit(agent->unit, shutdown_unit(&agent->shutdown)))
+	if (!same(agent->unit, shutdown_unit(&agent->shutdown)))
 		end_on_error(agent, publish_unit(agent));
 	return 0;
 }
@@ -198,13 +316,45 @@ static int arm_unit_timer(struct agent *agent)
 static void on_shutdown_changed(void *userdata)
 {
 	struct agent *agent = userdata;
+	bool was_requested = agent->was_requested;
 
-	if (agent->shutdown.stopping && !agent->stopping)
-		begin_stopping(agent);
-	else if (!agent->shutdown.stopping && agent->stopping)
-		end_stopping(agent);
-	else if (!same_unit(agent->unit, shutdown_unit(&agent->shutdown)))
+	agent->was_requested = agent->shutdown.requested;
+	if (!same(agent->state, shutdown_state(&agent->shutdown)))
+		on_state(agent, was_requested);
+	else if (!same(agent->unit, shutdown_unit(&agent->shutdown)))
 		end_on_error(agent, arm_unit_timer(agent));
+}
+
+static void on_freeze_changed(void *userdata)
+{
+	struct agent *agent = userdata;
+	bool frozen = freeze_is_active(agent->freeze);
+
+	end_on_error(agent, publish_freeze(agent));
+	if (frozen != agent->sources.frozen) {
+		agent->sources.frozen = frozen;
+		on_changed(agent, SECTION_SYSTEM); /* it cannot be suspended now, or can again */
+	}
+	if (agent->ending && !frozen)
+		sd_event_exit(agent->event, 0);
+}
+
+static void on_freeze_request(void *userdata, const char *path)
+{
+	struct agent *agent = userdata;
+	_cleanup_free_ char *text = NULL;
+	bool old = !agent->freeze_watched;
+	int r;
+
+	(void)path;
+	agent->freeze_watched = true;
+	r = xsc_read(agent->xs, XBT_NULL, FREEZE_REQUEST, "", &text);
+	if (xsc_is_fatal(r))
+		end_on_error(agent, r);
+	else if (r == 0 || r == -ENOENT)
+		freeze_request(agent->freeze, text, old);
+	else
+		log_warning(r, "cannot read %s: %m", FREEZE_REQUEST);
 }
 
 /*
@@ -224,6 +374,7 @@ static void on_domid(void *userdata, const char *path)
 		agent->domid_watched = true;
 		return;
 	}
+	sources_resumed(&agent->sources);
 	r = xsc_own_domid(agent->xs, &domid);
 	if (r < 0) {
 		if (xsc_is_fatal(r))
@@ -235,10 +386,12 @@ static void on_domid(void *userdata, const char *path)
 		end_on_error(agent, r);
 		return;
 	}
-	if (domid == agent->domid && r != -ENOENT)
+	if (domid == agent->domid && r != -ENOENT) {
+		on_changed(agent, SECTION_TIME);
 		return;
+	}
 	log_info("resumed as domain %u: reporting anew", domid);
-	end_on_error(agent, publish_all(agent));
+	end_on_error(agent, publish_all(agent, true));
 }
 
 static int on_hostname(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -248,7 +401,7 @@ static int on_hostname(sd_event_source *source, int fd, uint32_t revents, void *
 	(void)source;
 	(void)fd;
 	(void)revents;
-	end_on_error(agent, publish_all(agent));
+	on_changed(agent, SECTION_SYSTEM);
 	return 0;
 }
 
@@ -279,7 +432,22 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	log_info("reporting anew on SIGHUP");
-	end_on_error(agent, publish_all(agent));
+	publisher_forget(&agent->publisher);
+	end_on_error(agent, publish_all(agent, false));
+	return 0;
+}
+
+/* What is frozen is thawed first, hooks and all. */
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+			void *userdata)
+{
+	struct agent *agent = userdata;
+
+	(void)info;
+	if (!freeze_is_active(agent->freeze))
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	agent->ending = true;
+	freeze_abort(agent->freeze, "error");
 	return 0;
 }
 
@@ -291,10 +459,10 @@ static int block_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD); /* sd-event asks for it, for the hooks */
 	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
-/* Without a handler of its own, a signal ends the loop with code 0. */
 static int watch_signals(struct agent *agent)
 {
 	int r;
@@ -302,13 +470,56 @@ static int watch_signals(struct agent *agent)
 	r = block_signals();
 	if (r < 0)
 		return r;
-	r = sd_event_add_signal(agent->event, NULL, SIGTERM, NULL, NULL);
+	r = sd_event_add_signal(agent->event, NULL, SIGTERM, on_terminate, agent);
 	if (r < 0)
 		return r;
-	r = sd_event_add_signal(agent->event, NULL, SIGINT, NULL, NULL);
+	r = sd_event_add_signal(agent->event, NULL, SIGINT, on_terminate, agent);
 	if (r < 0)
 		return r;
 	return sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
+}
+
+static int add_timer(struct agent *agent, sd_event_source **ret, uint64_t usec,
+		     sd_event_time_handler_t handler)
+{
+	int r;
+
+	/* The accuracy lets the kernel wake us together with others. */
+	r = sd_event_add_time_relative(agent->event, ret, CLOCK_MONOTONIC, usec, usec / 10, handler,
+				       agent);
+	if (r >= 0 && !usec)
+		r = sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+	return r;
+}
+
+static int add_timers(struct agent *agent)
+{
+	int r;
+
+	r = add_timer(agent, &agent->unit_timer, 0, on_unit_timer);
+	if (r >= 0)
+		r = add_timer(agent, &agent->change_timer, 0, on_change_timer);
+	if (r >= 0)
+		r = add_timer(agent, &agent->interval_timer, agent->interval, on_interval_timer);
+	return r;
+}
+
+static int watch_xenstore(struct agent *agent)
+{
+	int r;
+
+	r = xsc_watch(agent->xs, "domid", on_domid, agent, &agent->domid_watch);
+	if (xsc_is_fatal(r) || r == -ENOMEM)
+		return r;
+	if (r < 0)
+		log_warning(r, "xenstore refused a watch: %m; after a migration the report will "
+			       "be missing until \"systemctl reload xenpv-agent\"");
+	r = xsc_watch(agent->xs, FREEZE_REQUEST, on_freeze_request, agent, &agent->freeze_watch);
+	if (xsc_is_fatal(r) || r == -ENOMEM)
+		return r;
+	if (r < 0)
+		log_warning(r, "xenstore refused a watch: %m; the host cannot freeze this guest");
+	return 0;
 }
 
 static int agent_start(struct agent *agent, const char *manager_address, const char *bus_address)
@@ -322,11 +533,7 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	r = watch_signals(agent);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(agent->event, &agent->unit_timer, CLOCK_MONOTONIC, 0, 0,
-				       on_unit_timer, agent);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_enabled(agent->unit_timer, SD_EVENT_OFF);
+	r = add_timers(agent);
 	if (r < 0)
 		return r;
 
@@ -336,27 +543,32 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 			     "/dev/xen/xenbus be opened?");
 		return r;
 	}
-	agent->publisher.xs = agent->xs;
+	agent->publisher.xs = agent->sources.xs = agent->xs;
 	r = stamp_remove();
 	if (r < 0)
 		log_warning(r, "cannot remove the time of an earlier shutdown: %m");
-	r = publish_all(agent);
+	r = sources_watch(&agent->sources, agent->event, on_changed, agent);
 	if (r < 0)
 		return r;
-
-	r = xsc_watch(agent->xs, "domid", on_domid, agent, &agent->domid_watch);
-	if (r < 0 && xsc_is_fatal(r))
-		return r;
-	if (r < 0)
-		log_warning(r, "xenstore refused a watch: %m; after a migration the report will "
-			       "be missing until \"systemctl reload xenpv-agent\"");
-	r = watch_hostname(agent);
-	if (r < 0)
-		log_info("changes of the host name will not be noticed: %s", strerror(-r));
+	sources_sample(&agent->sources); /* rates are told from the first interval on */
 	r = manager_new(agent->event, manager_address, &agent->shutdown, on_shutdown_changed, agent,
 			&agent->manager);
 	if (r < 0)
 		return r;
+	r = freeze_new(agent->event, agent->manager, agent->sources.settings, "", on_freeze_changed,
+		       agent, &agent->freeze);
+	if (r < 0)
+		return r;
+	r = publish_all(agent, true);
+	if (r < 0)
+		return r;
+
+	r = watch_xenstore(agent);
+	if (r < 0)
+		return r;
+	r = watch_hostname(agent);
+	if (r < 0)
+		log_info("changes of the host name will not be noticed: %s", strerror(-r));
 	return logind_new(agent->event, bus_address, &agent->shutdown, on_shutdown_changed, agent,
 			  &agent->logind);
 }
@@ -371,8 +583,10 @@ static int publish_farewell(struct agent *agent)
 	_cleanup_(report_clear) struct report report = { 0 };
 	int r;
 
-	r = report_add(&report, agent->shutdown.stopping ? SHUTDOWN_PATH_UNIT : SHUTDOWN_PATH,
+	r = report_add(&report, agent->shutdown.requested ? SHUTDOWN_PATH_UNIT : SHUTDOWN_PATH,
 		       NULL);
+	if (r >= 0)
+		r = report_add(&report, FREEZE_FEATURE, NULL);
 	if (r < 0)
 		return r;
 	return publish(&agent->publisher, &report);
@@ -381,21 +595,28 @@ static int publish_farewell(struct agent *agent)
 static void agent_stop(struct agent *agent)
 {
 	logind_free(agent->logind);
+	freeze_free(agent->freeze);
 	manager_free(agent->manager);
+	sources_clear(&agent->sources);
 	sd_event_source_disable_unref(agent->hostname);
 	xsc_unwatch(agent->domid_watch);
+	xsc_unwatch(agent->freeze_watch);
 	xsc_close(agent->xs);
+	publisher_forget(&agent->publisher);
 	sd_event_source_disable_unref(agent->unit_timer);
+	sd_event_source_disable_unref(agent->change_timer);
+	sd_event_source_disable_unref(agent->interval_timer);
 	sd_event_unref(agent->event);
 	shutdown_clear(&agent->shutdown);
 	free(agent->unit);
 }
 
-int agent_run(const char *manager_address, const char *bus_address)
+int agent_run(const struct settings *settings, const char *manager_address, const char *bus_address)
 {
-	struct agent agent = { 0 };
+	struct agent agent = { .interval = (uint64_t)settings->interval * 1000000 };
 	int r;
 
+	sources_init(&agent.sources, "", settings);
 	r = agent_start(&agent, manager_address, bus_address);
 	if (r < 0) {
 		log_error(r, "cannot start: %m");
@@ -413,5 +634,5 @@ int agent_run(const char *manager_address, const char *bus_address)
 		log_error(r, "cannot tidy up xenstore: %m");
 out:
 	agent_stop(&agent);
-	return r;
+	return r < 0 ? r : 0;
 }

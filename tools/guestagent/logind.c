@@ -58,8 +58,8 @@ static int ask(struct logind *logind, sd_bus *bus)
 	int r;
 
 	r = sd_bus_call_method_async(bus, NULL, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "Inhibit",
-				     on_lock, logind, "ssss", "shutdown", "xenpv-agent",
-				     "Tells the Xen host that the guest is stopping", "delay");
+				     on_lock, logind, "ssss", "shutdown:sleep", "xenpv-agent",
+				     "Tells the Xen host that the guest stops or sleeps", "delay");
 	if (r < 0)
 		return r;
 	logind->asking = true;
@@ -81,9 +81,25 @@ static int on_prepare(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return 0;
 	}
 	if (start)
-		shutdown_begin(logind->shutdown, now);
+		shutdown_request(logind->shutdown, now);
 	else
 		shutdown_cancel(logind->shutdown);
+	logind->changed(logind->userdata);
+	return 0;
+}
+
+static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *logind = userdata;
+	int start, r;
+
+	(void)error;
+	r = sd_bus_message_read(m, "b", &start);
+	if (r < 0) {
+		log_warning(r, "logind's signal PrepareForSleep is not understood: %m");
+		return 0;
+	}
+	logind->shutdown->suspending = start;
 	logind->changed(logind->userdata);
 	return 0;
 }
@@ -97,6 +113,10 @@ static int logind_setup(sd_bus *bus, void *userdata)
 				      "PrepareForShutdown", on_prepare, NULL, logind);
 	if (r < 0)
 		return r;
+	r = sd_bus_match_signal_async(bus, NULL, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER,
+				      "PrepareForSleep", on_sleep, NULL, logind);
+	if (r < 0)
+		return r;
 	return logind->wanted ? ask(logind, bus) : 0;
 }
 
@@ -106,7 +126,7 @@ static bool logind_lost(void *userdata)
 
 	logind->asking = false;
 	/* While the system stops, a new connection would only start the message bus anew. */
-	return !logind->shutdown->stopping;
+	return !logind->shutdown->requested;
 }
 
 static const struct bus_link_ops logind_ops = {

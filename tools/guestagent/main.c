@@ -2,6 +2,7 @@
 /* xenpv-agent: tell the Xen host what this guest runs and how its shutdown goes. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +11,16 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "hooks.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/xs.h"
 #include "logind.h"
 #include "manager.h"
 #include "publish.h"
+#include "settings.h"
+#include "shutdown.h"
+#include "sources.h"
 #include "stamp.h"
 
 /* The last act of a shutdown waits no longer than this for xenstore, in seconds. */
@@ -26,35 +31,50 @@ enum mode {
 	MODE_ONCE,
 	MODE_JSON,
 	MODE_STOPPED,
+	MODE_HOOKS,
 };
 
 static void usage(FILE *file)
 {
-	fputs("Usage: xenpv-agent [--once | --json | --stopped] [--verbose]\n"
+	fputs("Usage: xenpv-agent [--once | --json | --stopped | --hooks=NAME]\n"
+	      "                   [--config=FILE] [--verbose]\n"
 	      "\n"
 	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
 	      "\n"
 	      "      --once     write the report to xenstore once and exit\n"
 	      "      --json     print the report and touch no xenstore\n"
 	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
+	      "      --hooks=NAME  run the hooks for shutdown, freeze or thaw; for systemd\n"
+	      "  -c, --config=FILE  settings, instead of " SETTINGS_PATH "\n"
 	      "  -v, --verbose  log more\n"
 	      "  -h, --help     print this and exit\n"
 	      "  -V, --version  print the version and exit\n",
 	      file);
 }
 
-static int run(void)
+static int run(const struct settings *settings)
 {
-	return agent_run(MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
+	return agent_run(settings, MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
 }
 
-static int run_json(void)
+static int gather(const struct settings *settings, struct report *report)
+{
+	struct sources sources;
+	int r;
+
+	sources_init(&sources, "", settings);
+	r = agent_report(&sources, report);
+	sources_clear(&sources);
+	return r;
+}
+
+static int run_json(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	const struct shutdown running = { 0 };
 	int r;
 
-	r = agent_facts(&report);
+	r = gather(settings, &report);
 	if (r >= 0)
 		r = shutdown_report(&running, &report);
 	if (r >= 0)
@@ -64,6 +84,32 @@ static int run_json(void)
 	if (r < 0)
 		log_error(r, "cannot print the report: %m");
 	return r;
+}
+
+static enum hooks hooks = HOOKS_MAX; /* --hooks */
+
+static int run_hooks(const struct settings *settings)
+{
+	uint32_t limit =
+		hooks == HOOKS_SHUTDOWN ? settings->shutdown_timeout : settings->freeze_timeout;
+	sigset_t set;
+	int r;
+
+	/* Its unit is also stopped by an upgrade, or by hand. */
+	if (hooks == HOOKS_SHUTDOWN && manager_says_running(MANAGER_ADDRESS)) {
+		log_info("the system is not stopping: no hooks are run");
+		return 0;
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r = hooks_run(hooks, limit);
+	if (r < 0)
+		log_error(r, "hooks for %s did not end: %m; the limit is %u s", hooks_name(hooks),
+			  limit);
+	return r > 0 ? -EIO : r;
 }
 
 static int publish_once(const struct report *report)
@@ -81,17 +127,18 @@ static int publish_once(const struct report *report)
 	publisher.xs = xs;
 	r = publish(&publisher, report);
 	if (r < 0)
-		log_error(r, "lost the connection to xenstore: %m");
+		log_error(r, "cannot write to xenstore: %m");
+	publisher_forget(&publisher);
 	return r;
 }
 
 /* Says nothing of shutdowns: nobody stays to follow one. */
-static int run_once(void)
+static int run_once(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	int r;
 
-	r = agent_facts(&report);
+	r = gather(settings, &report);
 	if (r >= 0)
 		r = agent_mark_updated(&report);
 	if (r < 0) {
@@ -101,13 +148,14 @@ static int run_once(void)
 	return publish_once(&report);
 }
 
-static int run_stopped(void)
+static int run_stopped(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
 	uint64_t since, taken;
 	bool known;
 	int r;
 
+	(void)settings;
 	/* Nothing is left to stop us but this. */
 	alarm(STOPPED_LIMIT);
 	r = stamp_load(&since);
@@ -137,29 +185,34 @@ int main(int argc, char **argv)
 	enum {
 		OPT_ONCE = 256,
 		OPT_JSON,
-		OPT_STOPPED
+		OPT_STOPPED,
+		OPT_HOOKS,
 	};
 	static const struct option options[] = {
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "stopped", no_argument, NULL, OPT_STOPPED },
+		{ "hooks", required_argument, NULL, OPT_HOOKS },
+		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	static int (*const runs[])(void) = {
-		[MODE_RUN] = run,
-		[MODE_ONCE] = run_once,
-		[MODE_JSON] = run_json,
-		[MODE_STOPPED] = run_stopped,
+	static int (*const runs[])(const struct settings *settings) = {
+		[MODE_RUN] = run,         [MODE_ONCE] = run_once,
+		[MODE_JSON] = run_json,   [MODE_STOPPED] = run_stopped,
+		[MODE_HOOKS] = run_hooks,
 	};
+	const char *config = SETTINGS_PATH;
 	enum mode mode = MODE_RUN;
+	struct settings settings;
+	char error[512];
 	bool ok = true;
 	int c;
 
 	log_open("xenpv-agent", LOG_INFO);
-	while ((c = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1) {
 		switch (c) {
 		case OPT_ONCE:
 			ok = ok && choose(&mode, MODE_ONCE);
@@ -169,6 +222,18 @@ int main(int argc, char **argv)
 			break;
 		case OPT_STOPPED:
 			ok = ok && choose(&mode, MODE_STOPPED);
+			break;
+		case OPT_HOOKS:
+			ok = ok && choose(&mode, MODE_HOOKS);
+			hooks = hooks_by_name(optarg);
+			if (hooks == HOOKS_MAX) {
+				fprintf(stderr, "xenpv-agent: no such occasion for hooks: %s\n",
+					optarg);
+				return EX_USAGE;
+			}
+			break;
+		case 'c':
+			config = optarg;
 			break;
 		case 'v':
 			log_set_max_priority(LOG_DEBUG);
@@ -184,12 +249,17 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!ok) {
-		fputs("xenpv-agent: --once, --json and --stopped exclude each other\n", stderr);
+		fputs("xenpv-agent: --once, --json, --stopped and --hooks exclude each other\n",
+		      stderr);
 		return EX_USAGE;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
 		return EX_USAGE;
 	}
-	return runs[mode]() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (settings_load(config, &settings, error, sizeof(error)) < 0) {
+		log_error(0, "%s", error);
+		return EX_CONFIG;
+	}
+	return runs[mode](&settings) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -31,6 +31,11 @@ struct manager {
 	 */
 	bool listing;
 	bool list_again;
+
+	/* The unit that manager_start_unit() waits for; @unit_done is NULL if there is none. */
+	char unit[64];
+	void (*unit_done)(void *userdata, const char *result);
+	void *unit_userdata;
 };
 
 static int list_jobs(struct manager *manager, sd_bus *bus);
@@ -132,6 +137,15 @@ static int on_job_changed(sd_bus_message *m, void *userdata, sd_bus_error *error
 	return 0;
 }
 
+static void end_unit(struct manager *manager, const char *result)
+{
+	void (*done)(void *userdata, const char *result) = manager->unit_done;
+
+	manager->unit_done = NULL;
+	if (done)
+		done(manager->unit_userdata, result);
+}
+
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct manager *manager = userdata;
@@ -145,7 +159,9 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 		log_warning(r, "systemd's signal JobRemoved is not understood: %m");
 		return 0;
 	}
-	if (manager->shutdown->stopping) {
+	if (manager->unit_done && strcmp(unit, manager->unit) == 0)
+		end_unit(manager, result);
+	if (manager->shutdown->requested) {
 		shutdown_job_removed(manager->shutdown, id, unit, result);
 		manager->changed(manager->userdata);
 	}
@@ -181,6 +197,7 @@ static bool manager_lost(void *userdata)
 
 	manager->listing = false;
 	manager->list_again = false;
+	end_unit(manager, "lost");
 	return true; /* systemctl daemon-reexec ends it, and takes a new connection at once */
 }
 
@@ -217,6 +234,65 @@ int manager_new(sd_event *event, const char *address, struct shutdown *shutdown,
 	}
 	*ret = manager;
 	return 0;
+}
+
+bool manager_is_connected(const struct manager *manager)
+{
+	return manager->link.bus && sd_bus_is_ready(manager->link.bus) > 0;
+}
+
+static int on_unit_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct manager *manager = userdata;
+
+	(void)error;
+	/* The job's end comes as a signal, after this. */
+	if (sd_bus_message_is_method_error(m, NULL)) {
+		log_warning(-sd_bus_message_get_errno(m), "systemd does not start %s: %m",
+			    manager->unit);
+		end_unit(manager, "refused");
+	}
+	return 0;
+}
+
+int manager_start_unit(struct manager *manager, const char *unit,
+		       void (*done)(void *userdata, const char *result), void *userdata)
+{
+	int r;
+
+	if (manager->unit_done)
+		return -EBUSY;
+	if (!manager_is_connected(manager))
+		return -ENOTCONN;
+	if (strlen(unit) >= sizeof(manager->unit))
+		return -ENAMETOOLONG;
+	strcpy(manager->unit, unit);
+	r = sd_bus_call_method_async(manager->link.bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+				     SYSTEMD_MANAGER, "StartUnit", on_unit_started, manager, "ss",
+				     unit, "replace");
+	if (r < 0)
+		return r;
+	manager->unit_done = done;
+	manager->unit_userdata = userdata;
+	return 0;
+}
+
+void manager_forget_unit(struct manager *manager)
+{
+	manager->unit_done = NULL;
+}
+
+bool manager_says_running(const char *address)
+{
+	_cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+	_cleanup_free_ char *state = NULL;
+
+	if (sd_bus_new(&bus) < 0 || sd_bus_set_address(bus, address) < 0 || sd_bus_start(bus) < 0)
+		return false;
+	if (sd_bus_get_property_string(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				       "SystemState", NULL, &state) < 0)
+		return false;
+	return strcmp(state, "stopping") != 0;
 }
 
 void manager_free(struct manager *manager)

@@ -24,18 +24,25 @@ static void forget_jobs(struct shutdown *shutdown)
 	shutdown->n_jobs = 0;
 }
 
+void shutdown_request(struct shutdown *shutdown, uint64_t now)
+{
+	if (shutdown->requested)
+		return;
+	shutdown->requested = true;
+	shutdown->since = now;
+}
+
 void shutdown_begin(struct shutdown *shutdown, uint64_t now)
 {
-	if (shutdown->stopping)
-		return;
+	shutdown_request(shutdown, now);
 	shutdown->stopping = true;
-	shutdown->since = now;
 }
 
 void shutdown_cancel(struct shutdown *shutdown)
 {
-	shutdown->stopping = false;
+	shutdown->requested = shutdown->stopping = shutdown->jobs_known = false;
 	shutdown->since = 0;
+	shutdown->action = NULL;
 	forget_jobs(shutdown);
 }
 
@@ -47,17 +54,49 @@ static const struct shutdown_job *find_job(const struct shutdown *shutdown, uint
 	return NULL;
 }
 
+static bool is_job(const struct job_info *info, const char *unit, const char *type)
+{
+	return strcmp(info->unit, unit) == 0 && strcmp(info->type, type) == 0;
+}
+
+/* What the list of jobs says of the system as a whole. */
+static void read_targets(struct shutdown *shutdown, const struct job_info *infos, size_t n,
+			 uint64_t now)
+{
+	static const struct {
+		const char *unit, *action;
+	} targets[] = {
+		{ "poweroff.target", "poweroff" },
+		{ "reboot.target", "reboot" },
+		{ "halt.target", "halt" },
+		{ "kexec.target", "kexec" },
+		{ "soft-reboot.target", "soft-reboot" },
+	};
+	bool hooks = false;
+
+	for (size_t i = 0; i < n; i++) {
+		shutdown->jobs_known |= is_job(&infos[i], SHUTDOWN_TARGET, "start");
+		hooks |= is_job(&infos[i], SHUTDOWN_HOOKS_UNIT, "stop");
+	}
+	if (!shutdown->jobs_known)
+		return;
+	shutdown_request(shutdown, now);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < ELEMENTSOF(targets); j++)
+			if (is_job(&infos[i], targets[j].unit, "start"))
+				shutdown->action = targets[j].action;
+	if (!hooks)
+		shutdown_begin(shutdown, now);
+}
+
 int shutdown_set_jobs(struct shutdown *shutdown, const struct job_info *infos, size_t n,
 		      uint64_t now)
 {
 	struct shutdown_job *jobs;
 	size_t n_jobs = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(infos[i].unit, SHUTDOWN_TARGET) == 0 &&
-		    strcmp(infos[i].type, "start") == 0)
-			shutdown_begin(shutdown, now);
-	if (!shutdown->stopping)
+	read_targets(shutdown, infos, n, now);
+	if (!shutdown->requested)
 		return 0;
 
 	jobs = calloc(n ?: 1, sizeof(*jobs));
@@ -92,6 +131,9 @@ void shutdown_job_removed(struct shutdown *shutdown, uint32_t id, const char *un
 		shutdown_cancel(shutdown);
 		return;
 	}
+	/* Units that wait for it are stopped now. */
+	if (shutdown->requested && strcmp(unit, SHUTDOWN_HOOKS_UNIT) == 0)
+		shutdown_begin(shutdown, shutdown->since);
 	for (size_t i = 0; i < shutdown->n_jobs; i++) {
 		if (shutdown->jobs[i].id != id)
 			continue;
@@ -117,6 +159,15 @@ const char *shutdown_unit(const struct shutdown *shutdown)
 	return oldest ? oldest->unit : NULL;
 }
 
+const char *shutdown_state(const struct shutdown *shutdown)
+{
+	if (shutdown->stopping)
+		return "stopping";
+	if (shutdown->requested)
+		return "requested";
+	return shutdown->suspending ? "suspending" : "running";
+}
+
 int shutdown_report(const struct shutdown *shutdown, struct report *report)
 {
 	int r;
@@ -127,7 +178,10 @@ int shutdown_report(const struct shutdown *shutdown, struct report *report)
 	r = report_add(report, SHUTDOWN_PATH_UNIT, shutdown_unit(shutdown));
 	if (r < 0)
 		return r;
-	return report_add(report, SHUTDOWN_PATH_STATE, shutdown->stopping ? "stopping" : "running");
+	r = report_add(report, SHUTDOWN_PATH_ACTION, shutdown->action);
+	if (r < 0)
+		return r;
+	return report_add(report, SHUTDOWN_PATH_STATE, shutdown_state(shutdown));
 }
 
 int shutdown_report_stopped(const uint64_t *usec, struct report *report)

@@ -27,6 +27,12 @@ AGENT = {
     "usr/lib/systemd/system/xenpv-agent.service": ROOT / "packaging/systemd/xenpv-agent.service",
     "usr/lib/systemd/system-shutdown/xenpv-agent.shutdown": ROOT
     / "tools/guestagent/xenpv-agent.shutdown",
+    "usr/lib/systemd/system/xenpv-agent-hooks.service": ROOT
+    / "packaging/systemd/xenpv-agent-hooks.service",
+    "usr/lib/systemd/system/xenpv-agent-hooks@.service": ROOT
+    / "packaging/systemd/xenpv-agent-hooks@.service",
+    "usr/lib/udev/rules.d/60-xenpv-agent.rules": ROOT / "packaging/udev/60-xenpv-agent.rules",
+    "etc/xenpv/agent.conf": ROOT / "packaging/config/agent.conf",
 }
 
 FILES = {
@@ -112,7 +118,7 @@ def _build(out, release, modules, agent):
         for path, source in agent.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / path)
-            (root / path).chmod(0o644 if path.endswith(".service") else 0o755)
+            (root / path).chmod(0o644 if path.endswith((".service", ".rules", ".conf")) else 0o755)
         for unit in MASKED:
             link = root / "etc/systemd/system" / unit
             link.unlink(missing_ok=True)
@@ -123,7 +129,7 @@ def _build(out, release, modules, agent):
             (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
         _install_frontend(root, release, modules)
         units = ["labd.service", "serial-getty@hvc0.service"]
-        units += ["xenpv-agent.service"] if agent else []
+        units += ["xenpv-agent.service", "xenpv-agent-hooks.service"] if agent else []
         run("chroot", root, "systemctl", "enable", *units)
         shutil.copy(kernel.vmlinuz(release), root / f"boot/vmlinuz-{release}")
         shutil.copy(f"/boot/config-{release}", root / "boot")
