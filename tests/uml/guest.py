@@ -15,10 +15,14 @@ from .toolstack import ToolstackError, devid
 MEMORY = {"plain": 128, "debug": 256}
 BOOT_LIMIT = 60
 
-# Modules of each frontend, below build/uml/<kernel>-modules.
+# Modules of each frontend or other driver, below build/uml/<kernel>-modules.
 FRONTENDS = {
     "xen-vbd": ["core/xenpv-core.ko", "xen-vbd/xen-vbd.ko"],
     "xen-blkfront": ["shim/xen-blkfront.ko"],
+    "xen-balloon": ["core/xenpv-core.ko", "balloon/xen-balloon.ko"],
+    "builtin-balloon": ["shim/xen-builtin-balloon.ko"],
+    "xenpv-core": ["core/xenpv-core.ko"],
+    "xen-ptp": ["ptp/xen-ptp.ko"],
     "none": [],
 }
 
