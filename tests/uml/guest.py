@@ -79,7 +79,9 @@ class Guest(harness.Guest):
             raise CaseFailed(f"{self.name} did not boot: {self._tail()}")
         if not shim:
             return
-        loading = self.console.insmod(env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd}")
+        loading = self.console.insmod(
+            env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd} mem_ram={memory * 256}"
+        )
         self._build(disks)
         self._loaded(loading)
         self._kernel = kernel

@@ -24,6 +24,10 @@
 
 #define MAX_ORDER_OF_GUEST 9 /* Xen's default of domu_max_order */
 
+static unsigned long mem_ram;
+module_param(mem_ram, ulong, 0444);
+MODULE_PARM_DESC(mem_ram, "Pages of RAM that the domain was made with");
+
 static unsigned long mem_max;
 module_param(mem_max, ulong, 0644);
 MODULE_PARM_DESC(mem_max, "Pages that the domain may have, as xl mem-max sets it (0: all RAM)");
@@ -73,9 +77,10 @@ int shim_memory_init(void)
 	gone = kvcalloc(BITS_TO_LONGS(frames), sizeof(long), GFP_KERNEL);
 	if (!gone)
 		return -ENOMEM;
-	mem_pages = frames;
+	/* There are more frames: some that the host's address space has no room for. */
+	mem_pages = mem_ram ?: frames;
 	if (!mem_max)
-		mem_max = frames + mem_special;
+		mem_max = mem_pages + mem_special;
 	return 0;
 }
 
