@@ -48,6 +48,9 @@ static const char * const names[NR_FIELDS] = {
 
 #define VALUE_MAX 160
 
+/* Others who write to xenstore at the same time make a transaction start again. */
+#define MAX_TRIES 8
+
 /* What has been written; of the loop's work only. */
 static char written[NR_FIELDS][VALUE_MAX];
 static int active_written = -1;
@@ -168,26 +171,33 @@ static void explain(const struct xbal_report *r, char *text)
 	}
 }
 
-/* Writes what has changed. A node that cannot be written is tried again next time. */
-static void tell(enum field field, const char *value)
-{
-	int err;
+/* What is to be written; of the loop's work only. */
+static char values[NR_FIELDS][VALUE_MAX];
 
-	if (!strcmp(written[field], value))
-		return;
-	err = xenbus_write(XBT_NIL, DIR, names[field], value);
-	if (!err)
-		strscpy(written[field], value, VALUE_MAX);
-	else
-		pr_warn_once("xen-balloon: cannot write %s/%s: %d\n", DIR, names[field], err);
+static void set_kb(enum field field, u64 value)
+{
+	snprintf(values[field], VALUE_MAX, "%llu", value);
 }
 
-static void tell_kb(enum field field, u64 value)
+/* Writes what has changed, all at once, so that nobody sees a part of it. */
+static int write_changed(void)
 {
-	char text[24];
+	struct xenbus_transaction xbt;
+	enum field field;
+	int err;
 
-	snprintf(text, sizeof(text), "%llu", value);
-	tell(field, text);
+	err = xenbus_transaction_start(&xbt);
+	if (err)
+		return err;
+	for (field = 0; field < NR_FIELDS && !err; field++) {
+		if (strcmp(written[field], values[field]))
+			err = xenbus_write(xbt, DIR, names[field], values[field]);
+	}
+	if (err) {
+		xenbus_transaction_end(xbt, 1);
+		return err;
+	}
+	return xenbus_transaction_end(xbt, 0);
 }
 
 /* Plain xl keeps control/ to itself, xapi does not. */
@@ -211,7 +221,7 @@ static void tell_control(const struct xbal_report *r)
  */
 void xbal_nodes_publish(const struct xbal_report *report)
 {
-	char text[VALUE_MAX];
+	int tries, err = 0;
 
 	if (!READ_ONCE(watching))
 		return;
@@ -221,19 +231,30 @@ void xbal_nodes_publish(const struct xbal_report *report)
 		written[FIELD_ERROR][0] = '\1';
 		active_written = -1;
 	}
-	explain(report, text);
-	tell(FIELD_MODE, report->mode);
-	tell_kb(FIELD_TARGET, report->target);
-	tell_kb(FIELD_GOAL, report->goal);
-	tell_kb(FIELD_CURRENT, report->current_kb);
-	tell_kb(FIELD_FLOOR, report->floor);
-	tell_kb(FIELD_MAX, report->max);
-	tell_kb(FIELD_PARKED, report->parked);
-	tell_kb(FIELD_BLOCKS, report->blocks);
-	tell_kb(FIELD_RESCUED, report->rescued);
-	tell(FIELD_ERROR, text);
-	/* Last: who waits for a state finds the rest up to date. */
-	tell(FIELD_STATE, report->state);
+	strscpy(values[FIELD_MODE], report->mode, VALUE_MAX);
+	strscpy(values[FIELD_STATE], report->state, VALUE_MAX);
+	set_kb(FIELD_TARGET, report->target);
+	set_kb(FIELD_GOAL, report->goal);
+	set_kb(FIELD_CURRENT, report->current_kb);
+	set_kb(FIELD_FLOOR, report->floor);
+	set_kb(FIELD_MAX, report->max);
+	set_kb(FIELD_PARKED, report->parked);
+	set_kb(FIELD_BLOCKS, report->blocks);
+	set_kb(FIELD_RESCUED, report->rescued);
+	explain(report, values[FIELD_ERROR]);
+	if (!memcmp(written, values, sizeof(written)))
+		return;
+
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		err = write_changed();
+		if (err != -EAGAIN)
+			break;
+	}
+	/* What could not be written is tried again next time. */
+	if (err)
+		pr_warn_once("xen-balloon: cannot write %s: %d\n", DIR, err);
+	else
+		memcpy(written, values, sizeof(written));
 	tell_control(report);
 }
 

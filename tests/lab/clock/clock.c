@@ -4,7 +4,7 @@
  *
  *   lab-clock read DEVICE    one line: name, and offsets device - system in nanoseconds,
  *                            by each of the three ways to ask, with the width of the
- *                            window; "-" where the driver does not offer one
+ *                            window; "-" and an errno where it failed
  *   lab-clock set DEVICE     try to set and to slew it; prints an errno for each
  *   lab-clock find NAME      the path of the clock with this name
  *   lab-clock step SECONDS   step the system's clock
@@ -114,11 +114,12 @@ static int read_clock(const char *path)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		struct window best = { .width = -1 };
 
+		errno = 0;
 		if (ways[i].ask(fd, &best) && best.width >= 0)
 			printf("%s %" PRId64 " %" PRId64 "\n", ways[i].name, best.offset,
 			       best.width);
 		else
-			printf("%s - -\n", ways[i].name);
+			printf("%s - %d\n", ways[i].name, errno);
 	}
 	close(fd);
 	return 0;

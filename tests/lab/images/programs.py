@@ -36,6 +36,11 @@ def block_fast():
     return _static("block-fast", sources, ["block-fast", "labd"])
 
 
+def clock():
+    """lab-clock, which reads PTP clocks; for every kind of system."""
+    return _static("lab-clock", [LAB / "clock/clock.c"], ["clock"])
+
+
 def grants():
     """lab-grants, which counts a domain's grant references; for dom0."""
     folder = LAB / "grants"
