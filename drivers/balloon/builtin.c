@@ -8,13 +8,11 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <xen/balloon.h>
+#include <xen/xen.h>
 
 #include "balloon.h"
 #include "extent.h"
 #include "hyper.h"
-
-/* A larger difference between its count and memory/target is an order not yet obeyed. */
-#define MAX_DIFFERENCE	XBAL_KB_TO_PAGES(64 << 10)
 
 /* How long an allocation that failed waits for the built-in balloon's thread. */
 #define RESCUE_MS	500
@@ -65,12 +63,11 @@ static void set_target(u64 pages)
 
 static int builtin_open(const struct xbal_orders *orders)
 {
-	s64 difference;
-
 	builtin.set = READ_ONCE(builtin.stats->target_pages);
-	difference = (s64)orders->target - (s64)builtin.set;
-	if (orders->target && abs(difference) <= MAX_DIFFERENCE)
-		builtin.difference = difference;
+	/* As it does itself: all that it found at the start is memory/static-max. */
+	if (xbal_translated() && !xen_initial_domain() && orders->static_max)
+		builtin.difference = (s64)orders->static_max -
+				     (s64)READ_ONCE(builtin.stats->total_pages);
 	return 0;
 }
 

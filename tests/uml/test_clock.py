@@ -48,7 +48,7 @@ def ptp_clock(env):
         check_offsets(env, guest, base + ahead * SECOND)
     refused = guest.run(f"{programs.clock()} set /dev/ptp0").out.split("\n")[:3]
     env.check(
-        all("not supported" in line for line in refused), f"setting the clock: {refused}"
+        len(refused) == 3 and "done" not in " ".join(refused), f"setting the clock: {refused}"
     )
     # The system's clock is set back; the other one stays where it is.
     guest.run(f"echo 0 >{PARAMETERS}/wallclock_offset_ns")

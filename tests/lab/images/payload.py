@@ -5,13 +5,14 @@
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
   /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
+  /lab/extra/...               modules and programs that cases load or run themselves
 """
 
 import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, kernel, tiny
+from . import debian, kernel, programs, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
@@ -28,6 +29,13 @@ def frontend_modules(name):
     folder = ROOT / "build/modules" / series(release)
     files = [folder / "xenpv-core.ko", folder / "xen-vbd.ko"]
     return files if all(path.exists() for path in files) else None
+
+
+def extra_files():
+    """What cases load or run themselves, in guests and in dom0."""
+    folder = ROOT / "build/modules" / series(kernel.version())
+    modules = [folder / "xen-balloon.ko", folder / "xen-ptp.ko"]
+    return [path for path in modules if path.exists()] + [programs.clock()]
 
 
 def host_files():
@@ -58,10 +66,14 @@ def build(target, size, with_debian=False):
         shutil.copy(kernel.vmlinux(release), root / "vmlinux")
         shutil.copy(kernel.vmlinuz(release), root / "vmlinuz")
         base = tiny.initramfs().read_bytes()
+        extra = extra_files()
+        (root / "extra").mkdir()
+        for path in extra:
+            shutil.copy(path, root / "extra")
         for name in ("xen-blkfront", "xen-vbd"):
             modules = frontend_modules(name)
             if modules is not None:
-                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules))
+                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules, extra=extra))
         if with_debian:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
         for path, source in host_files().items():

@@ -22,7 +22,7 @@ static void get_wallclock(struct timespec64 *ts)
 	/* CLOCK_REALTIME of the host, whose struct timespec is the same. */
 	if (syscall(__NR_clock_gettime, CLOCK_REALTIME, &now) < 0)
 		panic("xenshim: no clock");
-	set_normalized_timespec64(ts, now.tv_sec, now.tv_nsec + wallclock_offset_ns);
+	*ts = ns_to_timespec64(timespec64_to_ns(&now) + wallclock_offset_ns);
 	if (wallclock_cmos)
 		ts->tv_nsec = 0;
 }
