@@ -16,12 +16,16 @@ from .toolstack import ToolstackError, devid
 MEMORY = {"plain": 128, "debug": 256}
 BOOT_LIMIT = 60
 
-# Modules of each frontend, below build/uml/<kernel>-modules.
+# Modules of each frontend or other driver, below build/uml/<kernel>-modules.
 FRONTENDS = {
     "xen-vbd": ["core/xenpv-core.ko", "xen-vbd/xen-vbd.ko"],
     "xen-blkfront": ["shim/xen-blkfront.ko"],
     "xen-vnif": ["core/xenpv-core.ko", "xen-vnif/xen-vnif.ko"],
     "xen-netfront": ["shim/xen-netfront.ko"],
+    "xen-balloon": ["core/xenpv-core.ko", "balloon/xen-balloon.ko"],
+    "builtin-balloon": ["shim/xen-builtin-balloon.ko"],
+    "xenpv-core": ["core/xenpv-core.ko"],
+    "xen-ptp": ["ptp/xen-ptp.ko"],
     "none": [],
 }
 
@@ -82,7 +86,9 @@ class Guest(Nics, harness.Guest):
             raise CaseFailed(f"{self.name} did not boot: {self._tail()}")
         if not shim:
             return
-        loading = self.console.insmod(env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd}")
+        loading = self.console.insmod(
+            env.module(kernel, "shim/xenshim.ko"), f"hub_fd={socket_fd} mem_ram={memory * 256}"
+        )
         self._build(disks, dict(enumerate(nics)))
         self._loaded(loading)
         self._kernel = kernel

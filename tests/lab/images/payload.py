@@ -6,6 +6,7 @@
   /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
   /lab/bin/...                 programs for network traffic
+  /lab/extra/...               modules and programs that cases load or run themselves
 """
 
 import shutil
@@ -34,6 +35,13 @@ def frontend_modules(name):
     folder = ROOT / "build/modules" / series(release)
     files = [folder / "xenpv-core.ko", folder / f"{name}.ko"]
     return files if all(path.exists() for path in files) else None
+
+
+def extra_files():
+    """What cases load or run themselves, in guests and in dom0."""
+    folder = ROOT / "build/modules" / series(kernel.version())
+    modules = [folder / "xen-balloon.ko", folder / "xen-ptp.ko"]
+    return [path for path in modules if path.exists()] + [programs.clock()]
 
 
 def host_files():
@@ -76,10 +84,14 @@ def build(target, size, with_debian=False):
         shutil.copy(kernel.vmlinux(release), root / "vmlinux")
         shutil.copy(kernel.vmlinuz(release), root / "vmlinuz")
         base = tiny.initramfs().read_bytes()
+        extra = extra_files()
+        (root / "extra").mkdir()
+        for path in extra:
+            shutil.copy(path, root / "extra")
         for name in FRONTENDS:
             modules = frontend_modules(name)
             if modules is not None:
-                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules))
+                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules, extra=extra))
         if with_debian:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
         for path, source in host_files().items():

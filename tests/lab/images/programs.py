@@ -58,6 +58,11 @@ def net_tools():
     return built
 
 
+def clock():
+    """lab-clock, which reads PTP clocks; for every kind of system."""
+    return _static("lab-clock", [LAB / "clock/clock.c"], ["clock"])
+
+
 def grants():
     """lab-grants, which counts a domain's grant references; for dom0."""
     folder = LAB / "grants"

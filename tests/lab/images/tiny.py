@@ -102,10 +102,11 @@ def _modules_dep(base, files):
     return "\n".join(line for line in lines if line.partition(":")[0] in names) + "\n"
 
 
-def frontend(modules, options=""):
+def frontend(modules, options="", extra=()):
     """A second archive with the frontend's module files, loaded in this order.
 
     options: parameters of the last module, as insmod takes them.
+    extra: other files, for cases that want them: modules below /extra, programs in /bin.
     """
     archive = Cpio()
     order = []
@@ -114,5 +115,8 @@ def frontend(modules, options=""):
         order.append(path.name)
     if order and options:
         order[-1] += f" {options}"
+    for path in extra:
+        folder = "extra" if path.suffix == ".ko" else "bin"
+        archive.file(f"{folder}/{path.name}", path, 0o755)
     archive.file("frontend/order", "".join(f"{line}\n" for line in order))
     return archive.finish()

@@ -8,7 +8,6 @@
 #include <xen/interface/grant_table.h>
 #include <xen/interface/hvm/hvm_op.h>
 #include <xen/interface/hvm/params.h>
-#include <xen/interface/memory.h>
 #include <xen/interface/sched.h>
 #include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
@@ -60,19 +59,6 @@ int HYPERVISOR_grant_table_op(unsigned int cmd, void *arg, unsigned int count)
 	}
 }
 EXPORT_SYMBOL_GPL(HYPERVISOR_grant_table_op);
-
-int HYPERVISOR_memory_op(unsigned int cmd, void *arg)
-{
-	struct xen_add_to_physmap *op = arg;
-
-	/* The grant table is there already; what is asked for must be where it is. */
-	if (cmd != XENMEM_add_to_physmap || op->space != XENMAPSPACE_grant_table)
-		return -ENOSYS;
-	if (op->idx >= shim_grant_frames() || op->gpfn != shim_grant_gfn() + op->idx)
-		return -EINVAL;
-	return 0;
-}
-EXPORT_SYMBOL_GPL(HYPERVISOR_memory_op);
 
 unsigned long HYPERVISOR_hvm_op(int op, void *arg)
 {

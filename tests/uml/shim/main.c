@@ -85,6 +85,7 @@ static int grants_init(void)
 static int __init xenshim_init(void)
 {
 	static int (*const steps[])(void) = {
+		shim_memory_init,
 		shim_domain_init,
 		grants_init,
 		shim_init_xenbus_init,
@@ -102,6 +103,7 @@ static int __init xenshim_init(void)
 		return err;
 	xen_domain_type = XEN_HVM_DOMAIN;
 	xen_features[XENFEAT_auto_translated_physmap] = 1;
+	xen_features[XENFEAT_hvm_safe_pvclock] = 1;
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		err = steps[i]();
 		/* The hub and others share our pages by now: there is no way back. */

@@ -8,6 +8,8 @@
  * hub.c	messages with the hub
  * domain.c	the memory that the domain shares, registration, a new identity on resume
  * hypercall.c	HYPERVISOR_*()
+ * memory.c	XENMEM_*(), and how it can fail
+ * wallclock.c	Xen's wall clock
  * events.c	event channels as interrupts
  * manage.c	control/shutdown: power off, suspend
  * bus.c	suspend and resume of the devices on the xenbus
@@ -68,6 +70,9 @@ unsigned long shim_grant_gfn(void);
 unsigned int shim_grant_frames(void);
 /* Stop as this domain, go on as another one. Called with interrupts off. */
 int shim_domain_suspend(void);
+
+/* memory.c */
+int shim_memory_init(void);
 
 /* events.c */
 int shim_events_init(void);

@@ -20,11 +20,13 @@
 #undef subsys_initcall
 #undef device_initcall
 #undef late_initcall
+#undef late_initcall_sync
 #define core_initcall_sync	SHIM_INITCALL
 #define postcore_initcall	SHIM_INITCALL
 #define subsys_initcall		SHIM_INITCALL
 #define device_initcall		SHIM_INITCALL
 #define late_initcall		SHIM_INITCALL
+#define late_initcall_sync	SHIM_INITCALL
 
 /* The initcalls run after the module's init section could be gone. */
 #undef __init

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The balloon on real Xen. The machine is small, so the guests are."""
+
+import time
+
+from harness import CaseFailed, case
+
+MB = 1024  # KiB
+NODES = "data/xenpv/balloon"
+STATS = "/sys/kernel/debug/xenpv/balloon/stats"
+BLACKLIST = "initcall_blacklist=balloon_init"
+BUILTIN_KB = "/sys/devices/system/xen_memory/xen_memory0/info/current_kb"
+
+# Busy with a file in memory whose content it knows.
+LOAD = (
+    "seq 1 200000 >/tmp/load.0; want=$(md5sum </tmp/load.0); n=0; "
+    "until [ -e /tmp/load.stop ]; do n=$((n + 1)); cp /tmp/load.0 /tmp/load.1; "
+    '[ "$(md5sum </tmp/load.1)" = "$want" ] || { echo "pass $n: not what was written"; exit 1; }; '
+    "done; rm -f /tmp/load.*; echo $n"
+)
+
+
+class Memory:
+    """The memory of a guest, from both sides."""
+
+    def __init__(self, env, size, parameters="", **options):
+        self.env = env
+        self.guest = env.guest(memory=size, **options)
+        if parameters is not None:
+            self.guest.run(f"insmod /extra/xen-balloon.ko {parameters}")
+            self.await_idle()
+
+    def says(self, node):
+        path = f"/local/domain/{self.guest.domid}/{NODES}/{node}"
+        return self.env.host.xs_read(path)
+
+    def await_idle(self, goal=None, timeout=60):
+        def there():
+            return self.says("state") == "idle" and (
+                goal is None or self.says("goal") == str(goal * MB)
+            )
+
+        try:
+            self.env.await_(there, "the target", timeout)
+        except CaseFailed as late:
+            found = {n: self.says(n) for n in ("state", "target", "goal", "current", "error")}
+            raise CaseFailed(f"{late}: {found}") from late
+
+    def order(self, megabytes):
+        self.env.host.run(f"xl mem-set {self.guest.domid} {megabytes}m")
+
+    def target(self, megabytes, reached=None):
+        """xl mem-set, and wait for what becomes of it; returns the seconds it took."""
+        begun = time.monotonic()
+        self.order(megabytes)
+        self.await_idle(reached or megabytes)
+        return time.monotonic() - begun
+
+    def xen_mb(self):
+        """MiB of the domain as Xen counts them."""
+        lines = self.env.host.run(f"xl list {self.guest.domid}").out.splitlines()
+        return int(lines[1].split()[2])
+
+    def stats(self):
+        return dict(line.split() for line in self.guest.run(f"cat {STATS}").out.splitlines())
+
+    def check_xen(self, megabytes):
+        found = self.xen_mb()
+        self.env.check(
+            abs(found - megabytes) <= 1, f"Xen counts {found} MiB, expected {megabytes}"
+        )
+
+
+def down_and_up(env, memory, high, low, floor):
+    """To a low target and back, under load; impossible targets are answered with a reason."""
+    guest, load = memory.guest, memory.guest.start(LOAD)
+    env.note("down_seconds", round(memory.target(low), 1))
+    memory.check_xen(low)
+    env.note("up_seconds", round(memory.target(high), 1))
+    memory.check_xen(high)
+    memory.target(16, reached=floor)
+    error = memory.says("error")
+    env.check("target 16384 KiB is below the floor" in error, f"below the floor: {error!r}")
+    memory.target(high)
+    # xl refuses such a target by itself.
+    domain = f"/local/domain/{guest.domid}"
+    env.host.xs_write(f"{domain}/memory/target", (high + 64) * MB)
+    env.await_(lambda: "beyond memory/static-max" in (memory.says("error") or ""), "a reason")
+    env.host.xs_write(f"{domain}/memory/target", high * MB)
+    env.await_(lambda: memory.says("error") == "", "the reason to go")
+    guest.run("touch /tmp/load.stop")
+    done = load.wait(60)
+    env.check(done.rc == 0 and int(done.out) > 0, f"the load failed: {done.out}{done.err}")
+    killed = guest.run("dmesg | grep -c 'Killed process'", check=False).out.strip()
+    env.check(killed == "0", f"{killed} processes were killed")
+
+
+@case(benches="lab", guests="pv", timeout=120)
+def balloon_policy_xen(env):
+    """Beside the kernel's own balloon: mem-set is obeyed under load, with a floor and a reason."""
+    memory = Memory(env, 224, "floor_mb=150")
+    env.check(memory.says("mode") == "policy", f"the mode is {memory.says('mode')}")
+    down_and_up(env, memory, 224, 170, 150)
+
+
+@case(benches="lab", guests="pvh", timeout=120)
+def balloon_engine_xen(env):
+    """In place of it: mem-set is obeyed under load, in blocks of 2 MiB."""
+    memory = Memory(env, 224, "floor_mb=150", append=BLACKLIST)
+    env.check(memory.says("mode") == "engine", f"the mode is {memory.says('mode')}")
+    down_and_up(env, memory, 224, 170, 150)
+    stats = memory.stats()
+    for name in ("decrease_hypercalls", "populate_hypercalls", "blocks_out", "blocks_in"):
+        env.note(name, int(stats[name]))
+    env.check(int(stats["blocks_out"]) >= 27, f"{stats['blocks_out']} blocks went out")
+    env.check(int(stats["blocks_in"]) >= 27, f"{stats['blocks_in']} blocks came back")
+    env.check(stats["pages_drift"] == "0", f"Xen's figure was off by {stats['pages_drift']}")
+    env.check(stats["pages_lost"] == "0", f"{stats['pages_lost']} pages are lost")
+
+
+@case(benches="lab", guests="pvh", timeout=240, slow=True)
+def balloon_policy_pvh(env):
+    """Policy mode in a PVH guest."""
+    memory = Memory(env, 224, "floor_mb=150")
+    env.check(memory.says("mode") == "policy", f"the mode is {memory.says('mode')}")
+    down_and_up(env, memory, 224, 170, 150)
+
+
+@case(benches="lab", guests="pv", timeout=240, slow=True)
+def balloon_engine_pv(env):
+    """Engine mode in a PV guest: single pages, the same result."""
+    memory = Memory(env, 224, "floor_mb=150", append=BLACKLIST)
+    env.check(memory.says("mode") == "engine", f"the mode is {memory.says('mode')}")
+    down_and_up(env, memory, 224, 170, 150)
+
+
+@case(benches="lab", guests="pvh", timeout=400, slow=True)
+def balloon_beside_builtin(env):
+    """Seconds for the same way, in one run, by the engine and by the kernel's own balloon."""
+    seconds = {}
+    for name, append in (("builtin", ""), ("engine", BLACKLIST)):
+        memory = Memory(env, 256, "" if append else None, append=append)
+        for way, size in (("down", 176), ("up", 256)):
+            begun = time.monotonic()
+            memory.order(size)
+            if append:
+                memory.await_idle(size)
+            else:
+                env.await_(
+                    lambda s=size, m=memory: abs(
+                        int(m.guest.run(f"cat {BUILTIN_KB}").out) // MB - s
+                    ) <= 1,
+                    f"{size} MiB",
+                    120,
+                )
+            seconds[name, way] = time.monotonic() - begun
+            env.note(f"{name}_{way}_seconds", round(seconds[name, way], 2))
+        memory.guest.destroy()
+
+
+@case(benches="lab", guests="pvh", timeout=240, slow=True)
+def balloon_populate_on_demand_xen(env):
+    """A guest started with less than maxmem: what it was only promised is released in time."""
+    memory = Memory(env, 128, "", append=BLACKLIST, config="maxmem = 256")
+    memory.check_xen(128)
+    env.check(memory.stats()["pages_promised"] == "0", "memory is still only promised")
+    # Without the balloon, filling it would end the guest.
+    memory.guest.run(
+        "mount -t tmpfs -o size=90% tmpfs /mnt; dd if=/dev/zero of=/mnt/a bs=1M count=24 2>/dev/null"
+    )
+    memory.target(256)
+    memory.check_xen(256)
+    memory.guest.run("dd if=/dev/zero of=/mnt/b bs=1M count=64 2>/dev/null; rm -f /mnt/?")
+
+
+@case(benches="lab", guests="pvh", timeout=240, slow=True)
+def balloon_hotplug(env):
+    """More than the guest was started with: RAM is added, and populated once it is online."""
+    memory = Memory(env, 192, "", append=BLACKLIST)
+    domain = f"/local/domain/{memory.guest.domid}"
+    env.host.run(f"xl mem-max {memory.guest.domid} 320m")
+    env.host.xs_write(f"{domain}/memory/static-max", 320 * MB)
+    env.host.xs_write(f"{domain}/memory/target", 256 * MB)
+    env.await_(lambda: "set online" in (memory.says("error") or ""), "added memory")
+    memory.guest.run(
+        "for s in /sys/devices/system/memory/memory*/state; do "
+        "grep -q offline $s && echo online >$s; done; true"
+    )
+    memory.await_idle(256)
+    memory.check_xen(256)
+    memory.guest.run("mount -t tmpfs -o size=90% tmpfs /mnt; dd if=/dev/zero of=/mnt/a bs=1M "
+                     "count=100 2>/dev/null; rm /mnt/a")
+    memory.target(192)
+    memory.check_xen(192)
+
+
+@case(benches="lab", guests="pv pvh", timeout=240, slow=True)
+def balloon_save_restore_xen(env):
+    """A guest that is ballooned down is saved and restored, and goes on from there."""
+    append = BLACKLIST if env.kind == "pvh" else ""
+    memory = Memory(env, 224, "", append=append)
+    memory.target(180)
+    memory.guest.save_restore()
+    memory.await_idle(180)
+    memory.check_xen(180)
+    memory.target(224)
+    memory.check_xen(224)
