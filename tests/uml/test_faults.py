@@ -6,6 +6,7 @@ from harness import CaseFailed, case
 from uml.faults import fail_each, interrupts
 from uml.toolstack import ToolstackError
 
+
 def attach_under_fault(env, guest, disk):
     """Attach; whether the guest has the disk. Nothing is waited for longer than needed."""
     front = f"/local/domain/{guest.domid}/device/vbd/51712"
