@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 	struct counters counters;
 	bool generic = false;
 	sigset_t set;
-	int opt, map, link;
+	int opt, map, link, action;
 
 	tool_name = "xdp";
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -258,7 +258,8 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	map = make_map();
-	build(&program, map, action_of(argv[optind + 1], &target), type, target);
+	action = action_of(argv[optind + 1], &target);
+	build(&program, map, action, type, target);
 	link = attach(argv[optind], load(&program), generic);
 	puts("ready");
 	fflush(stdout);

@@ -39,20 +39,24 @@ class Nics:
         self.await_device_gone(f"vif{number}", timeout)
 
     def _names(self, number):
-        return (self.read(f"/sys/devices/vif-{number}/net") or "").split()
+        names = (self.read(f"/sys/devices/vif-{number}/net") or "").split()
+        return [name for name in names if not name.startswith(".")]
+
+    def has_nic(self, number):
+        """Whether the guest has an interface of this number, connected or not."""
+        return bool(self._names(number))
 
     def await_nic(self, number, timeout=30):
         """Until the guest has the interface and its driver is connected."""
         front = f"/local/domain/{self.domid}/device/vif/{number}/state"
 
         def there():
-            names = [name for name in self._names(number) if not name.startswith(".")]
-            return bool(names) and self._env.store.read(front) == "4"
+            return self.has_nic(number) and self._env.store.read(front) == "4"
 
         self._env.await_(there, f"interface {number} in {self.name}", timeout)
 
     def interface(self, number=0):
-        names = [name for name in self._names(number) if not name.startswith(".")]
+        names = self._names(number)
         if not names:
             raise CaseFailed(f"{self.name} has no interface {number}")
         return names[0]

@@ -22,7 +22,7 @@ IMPOSSIBLE = (
     ("rx-bad-index", "receive response index"),
     ("rx-long-chain", "a packet with too many slots"),
     ("rx-extra-type", "an extra info of unknown type"),
-    ("rx-extra-chain", "extra info"),
+    ("rx-extra-chain", "two extra infos of one type"),
 )
 
 # Packets that are lost, as on any wire, or arrive all the same.

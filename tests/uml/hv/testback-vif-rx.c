@@ -113,8 +113,10 @@ static void spoil(struct vif *v, struct packet *p, const char *frame, size_t len
 		add_extra(p, 77);
 		break;
 	case FAULT_RX_EXTRA_CHAIN:
-		while (p->n < FAULT_SLOTS)
-			add_extra(p, XEN_NETIF_EXTRA_TYPE_HASH);
+		while (p->n < FAULT_SLOTS) {
+			extra = add_extra(p, XEN_NETIF_EXTRA_TYPE_HASH);
+			extra->u.hash.algorithm = XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ;
+		}
 		p->slots[p->n - 1].info.flags |= XEN_NETIF_EXTRA_FLAG_MORE;
 		break;
 	case FAULT_RX_EXTRA_CUT:
