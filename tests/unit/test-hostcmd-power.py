@@ -151,6 +151,7 @@ def await_request(rig, domid=5):
 
 
 def answer(rig, number, state, **nodes):
+    rig.store.rm("/local/domain/5/data/xenpv/freeze/state")
     nodes = {"id": number, **nodes, "state": state}
     rig.nodes(5, {f"data/xenpv/freeze/{key}": value for key, value in nodes.items()})
 
