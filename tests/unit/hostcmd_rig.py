@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host command against Debian's real xenstored, with Xen made up in a file."""
 
+import concurrent.futures
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +17,7 @@ from control_rig import Failure, Rig, Store, check
 
 control_rig.WIRE.update(introduce=8, release=9)
 
+IMAGE = "/srv/web1.img"
 UUID = "00000000-0000-0000-0000-{:012x}"
 
 
@@ -212,3 +215,39 @@ class Command:
 
 
 HOST_COMMANDS = {"list", "show", "top", "shutdown", "reboot", "freeze", "thaw", "metrics"}
+
+
+def guest(rig, domid=5, name="web1", **fields):
+    rig.domain(domid, name, **fields)
+    rig.disk(domid, 51712, "xvda", IMAGE)
+    rig.interface(domid, 0, "02:17:42:2F:01:01", "xenbr0")
+    rig.agent(domid)
+
+
+def equal(got, wanted, what):
+    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+def _run(program, preload, case):
+    begin, verdict = time.monotonic(), "ok"
+    try:
+        with HostRig(program, preload) as rig:
+            case(rig)
+    except (Failure, OSError, KeyError, IndexError, ValueError, AssertionError,
+            subprocess.SubprocessError) as e:
+        verdict = f"FAILED: {type(e).__name__}: {e}"
+    print(f"{case.__name__} ({time.monotonic() - begin:.2f} s): {verdict}", flush=True)
+    return verdict == "ok"
+
+
+def main(cases):
+    """Run cases; arguments: program, preload library [case...]."""
+    program, preload, *wanted = sys.argv[1:]
+    if not os.access("/usr/lib/xen-4.17/bin/xenstored", os.X_OK):
+        print("xenstored is not installed")
+        sys.exit(77)
+    cases = [c for c in cases if not wanted or c.__name__ in wanted]
+    # most of the time goes by between two looks of top, so several at a time
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda case: _run(program, preload, case), cases))
+    sys.exit(0 if all(results) else 1)

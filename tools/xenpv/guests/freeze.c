@@ -132,6 +132,9 @@ static int ask(struct freeze *f)
 		r = await_watch(&f->a, "@releaseDomain");
 	if (r < 0)
 		return r;
+	/* the last word about another request is not to be taken for one about this */
+	if (!f->thaw)
+		(void)xsc_remove(f->a.s.xs, XBT_NULL, f->a.home, ANSWER "/state");
 	if (f->thaw)
 		r = xsc_printf(f->a.s.xs, XBT_NULL, f->a.home, REQUEST, "thaw %s", f->id);
 	else

@@ -70,11 +70,24 @@ static int take_name(const struct sources *s, uint32_t domid, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* To Xen a PVH guest is an HVM guest; the toolstack knows better. */
+static void refine_type(const struct sources *s, struct hv_domain *d)
+{
+	_cleanup_free_ char *type = NULL;
+	char dir[32];
+
+	snprintf(dir, sizeof(dir), "/libxl/%u", d->domid);
+	if (d->type == HV_HVM && xsc_read(s->xs, XBT_NULL, dir, "type", &type) >= 0 &&
+	    !strcmp(type, "pvh"))
+		d->type = HV_PVH;
+}
+
 static int gather_guest(const struct sources *s, unsigned int parts, struct json_object *status,
 			struct guest_view *g)
 {
 	int r = take_name(s, g->hv.domid, &g->name);
 
+	refine_type(s, &g->hv);
 	if (r >= 0 && parts & VIEW_AGENT && g->hv.domid != 0)
 		r = view_agent(s->xs, g->hv.domid, &g->agent);
 	if (r >= 0 && parts & VIEW_DEVICES && g->hv.domid != 0)
@@ -170,6 +183,7 @@ int view_refresh(const struct sources *s, struct view *view, struct problem *p)
 	view->host = host;
 	status = status_read(s->status_path ?: STATUS_PATH);
 	for (size_t i = 0; i < n; i++) {
+		domains[i].type = view->guest[i].hv.type;
 		view->guest[i].hv = domains[i];
 		view_count_guest(status, &view->guest[i]);
 	}
@@ -247,6 +261,7 @@ int view_find(const struct sources *s, const char *guest, struct hv_domain *ret,
 			return no_xenstore(p, -ENOMEM);
 		if (!is_guest(&domains[i], name, guest))
 			continue;
+		refine_type(s, &domains[i]);
 		*ret = domains[i];
 		if (ret_name)
 			*ret_name = TAKE_PTR(name);
