@@ -528,8 +528,7 @@ static void test_shutdown(void **state)
 
 	(void)state;
 	assert_int_equal(run(steps), 0);
-	assert_true(node_is(STATE, "stopping"));
-	assert_true(node_is(UNIT, NULL));
+	assert_true(stopping() && node_is(UNIT, NULL));
 	assert_true(node_is(SHUTDOWN_PATH_ACTION, "reboot"));
 	/* A stopping system is not asked to start its bus again. */
 	assert_int_equal(stamp_load(&(uint64_t){ 0 }), 0);
@@ -575,7 +574,7 @@ static void call_off(void)
 
 static bool running_with_lock(void)
 {
-	return running() && peer_lock_held(t.bus);
+	return running() && lock_held();
 }
 
 static void test_cancelled_takes_lock_again(void **state)
@@ -593,27 +592,22 @@ static void test_cancelled_takes_lock_again(void **state)
 }
 
 /* The guest suspends itself: the host is told before, and that it is back. */
-static void announce_sleep(void)
+static void change_sleep(void)
 {
-	peer_emit_sleep(t.bus, true);
+	peer_emit_sleep(t.bus, !node_is(STATE, "suspending"));
 }
 
 static bool suspending_unlocked(void)
 {
-	return node_is(STATE, "suspending") && !peer_lock_held(t.bus);
-}
-
-static void wake(void)
-{
-	peer_emit_sleep(t.bus, false);
+	return node_is(STATE, "suspending") && !lock_held();
 }
 
 static void test_sleep(void **state)
 {
 	static const struct step steps[] = {
 		{ at_once, start_bus },
-		{ lock_held, announce_sleep },
-		{ suspending_unlocked, wake },
+		{ lock_held, change_sleep },
+		{ suspending_unlocked, change_sleep },
 		{ running_with_lock, terminate },
 		{ 0 },
 	};
@@ -647,11 +641,7 @@ static void test_lock_refused(void **state)
 	assert_int_equal(run(steps), 0);
 }
 
-/*
- * A request that was there before the agent is not carried out, and the next one is; here by
- * a setting that forbids it, since a test should freeze nothing. The kernel's tests are those
- * of the freeze itself.
- */
+/* A request that was there before the agent is not carried out; the next one is read. */
 static bool refused_as_old(void)
 {
 	return running() && node_is(FREEZE_PATH "/state", "failed") &&

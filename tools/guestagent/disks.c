@@ -200,7 +200,8 @@ static int find_content(struct disks *disks, const char *root, const char *name,
 	if (words_result(&words) < 0)
 		return words_result(&words);
 	more = &disks->contents[disks->n_contents++];
-	*more = (struct disk_content){ .size = size, .words = TAKE_PTR(words.text) };
+	more->size = size;
+	more->words = TAKE_PTR(words.text);
 	(void)snprintf(more->name, sizeof(more->name), "%s", name);
 	*ret = more->words;
 	return 0;

@@ -215,7 +215,8 @@ static int on_address(const struct nlmsghdr *header, void *userdata)
 			break;
 		}
 	}
-	address = local ?: address;
+	if (local)
+		address = local;
 	length = info->ifa_family == AF_INET ? 4 : info->ifa_family == AF_INET6 ? 16 : 0;
 	if (!address || !length || mnl_attr_get_payload_len(address) != length ||
 	    info->ifa_scope >= RT_SCOPE_HOST || flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED))
