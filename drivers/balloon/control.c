@@ -29,6 +29,7 @@
 /* What the OOM killer is offered at a time, in pages. */
 #define RESCUE_PAGES	XBAL_BLOCK_PAGES
 
+/* Guards how memory is moved; what else it guards is said in balloon.h. */
 DEFINE_MUTEX(xbal_lock);
 
 /* Guarded by xbal_lock, except as noted. */

@@ -3,11 +3,12 @@
 #ifndef XBAL_EXTENT_H
 #define XBAL_EXTENT_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 /* The largest extent that Xen lets a guest name (its domu_max_order). */
 #define XBAL_BLOCK_ORDER	9
-#define XBAL_BLOCK_PAGES	(1ul << XBAL_BLOCK_ORDER)
+#define XBAL_BLOCK_PAGES	BIT(XBAL_BLOCK_ORDER)
 
 /* Single pages handled in one hypercall: as many as a block has. */
 #define XBAL_SINGLES		XBAL_BLOCK_PAGES

@@ -5,6 +5,7 @@
  * data/xenpv/balloon; control/feature-balloon and control/balloon-active are
  * written where the host lets us.
  */
+#include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -15,7 +16,7 @@
 #define DIR "data/xenpv/balloon"
 
 /* More than any machine has; keeps sums within 64 bits. */
-#define MAX_KB	(1ull << 50)
+#define MAX_KB	BIT_ULL(50)
 
 enum field {
 	FIELD_MODE,
