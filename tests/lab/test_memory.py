@@ -166,7 +166,8 @@ def balloon_populate_on_demand_xen(env):
     env.check(memory.stats()["pages_promised"] == "0", "memory is still only promised")
     # Without the balloon, filling it would end the guest.
     memory.guest.run(
-        "mount -t tmpfs -o size=90% tmpfs /mnt; dd if=/dev/zero of=/mnt/a bs=1M count=24 2>/dev/null"
+        "mount -t tmpfs -o size=90% tmpfs /mnt; "
+        "dd if=/dev/zero of=/mnt/a bs=1M count=24 2>/dev/null"
     )
     memory.target(256)
     memory.check_xen(256)
