@@ -28,14 +28,14 @@ const char *xvif_extra_take(struct xvif_extras *extras, const struct xen_netif_e
 	case XEN_NETIF_EXTRA_TYPE_HASH:
 		if (info->u.hash.algorithm != XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ ||
 		    info->u.hash.type > _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP)
-			return "a hash of unknown kind";
+			return "an extra info with a hash of unknown kind";
 		extras->hash_type = info->u.hash.type;
 		extras->hash = info->u.hash.value[0] | info->u.hash.value[1] << 8 |
 			       info->u.hash.value[2] << 16 | (u32)info->u.hash.value[3] << 24;
 		break;
 	case XEN_NETIF_EXTRA_TYPE_XDP:
 		if (info->u.xdp.headroom >= XVIF_FRAME)
-			return "headroom of a page or more";
+			return "an extra info with headroom of a page or more";
 		extras->headroom = info->u.xdp.headroom;
 		break;
 	default:

@@ -23,8 +23,9 @@ static int set_prog(struct net_device *dev, struct bpf_prog *prog, struct netlin
 	struct bpf_prog *old;
 
 	ASSERT_RTNL();
-	if (prog && !READ_ONCE(vif->ready)) {
-		NL_SET_ERR_MSG_MOD(extack, "not connected to a backend: try again later");
+	/* While reconnecting, what the backend offered last counts. */
+	if (prog && !READ_ONCE(vif->offer.rx_copy)) {
+		NL_SET_ERR_MSG_MOD(extack, "not connected to a backend yet: try again later");
 		return -ENETDOWN;
 	}
 	if (prog && !vif->offer.xdp) {
