@@ -15,22 +15,40 @@
 #define AGAIN_NS    300000000ull /* before something is sent or asked for again */
 #define MAX_PACKETS (1u << 24)
 
+/*
+ * A socket from a link-local address to another kind: the address meant for this is still being
+ * checked for duplicates, and what answers will come from elsewhere.
+ */
+static bool provisional(int fd, const struct sockaddr_in6 *peer)
+{
+	struct sockaddr_in6 own;
+	socklen_t len = sizeof(own);
+
+	return getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
+	       IN6_IS_ADDR_LINKLOCAL(&own.sin6_addr) && !IN6_IS_ADDR_LINKLOCAL(&peer->sin6_addr);
+}
+
 static int open_socket(const struct task *task)
 {
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), space = 4 << 20;
 	uint64_t end = now_ns() + task->timeout * 1000000000ull;
+	int space = 4 << 20;
 
-	if (fd < 0)
-		die_errno("socket");
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &space, sizeof(space)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &space, sizeof(space));
-	/* No route yet, or an address that is being checked for duplicates. */
-	while (connect(fd, (const struct sockaddr *)&task->peer, sizeof(task->peer)) < 0) {
+	for (;;) {
+		int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
+		if (fd < 0)
+			die_errno("socket");
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &space, sizeof(space)) < 0)
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &space, sizeof(space));
+		r = connect(fd, (const struct sockaddr *)&task->peer, sizeof(task->peer));
+		if (r == 0 && !provisional(fd, &task->peer))
+			return fd;
 		if (now_ns() >= end)
-			die(EXIT_TIMEOUT, "%s: %s", task->host, strerror(errno));
+			die(EXIT_TIMEOUT, "%s: no address to send from: %s", task->host,
+			    r < 0 ? strerror(errno) : "only a link-local one");
+		close(fd);
 		poll(NULL, 0, 50);
 	}
-	return fd;
 }
 
 /* What a lossy network may do to a datagram is no error here. */

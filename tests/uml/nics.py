@@ -98,11 +98,12 @@ class Nics:
     def configure(self, *numbers):
         """Bring interfaces up with their addresses; all without numbers."""
         lines = []
-        for setting in ("accept_dad", "accept_ra", "router_solicitations"):
-            for where in ("default", "all"):
-                self.write(f"/proc/sys/net/ipv6/conf/{where}/{setting}", "0")
+        # The larger of two values counts.
+        self.write("/proc/sys/net/ipv6/conf/all/accept_dad", "0")
         for number in numbers or sorted(self.nic_options):
             name = self.interface(number)
+            for setting in ("accept_dad", "accept_ra", "router_solicitations"):
+                self.write(f"/proc/sys/net/ipv6/conf/{name}/{setting}", "0")
             if self._env.kernel == "debug":
                 # Sending, and receiving from within it, are too much for KASAN's frames on one
                 # stack of 16 KiB.

@@ -35,6 +35,8 @@ def every_allocation_of_attach_fails_once(env):
     env.allow_log("I/O error, dev xvda, sector 0")
     # Linux's own interrupt code warns when it had no memory for its files in /proc.
     env.allow_log(r"WARNING: CPU: \d+ PID: \d+ at fs/proc/generic.c:\d+ remove_proc_entry")
+    # And its xenbus, when it had none for a group of its own in sysfs.
+    env.allow_log(r"WARNING: CPU: \d+ PID: \d+ at fs/sysfs/group.c:\d+ xenbus_dev_remove")
     # A page is allocated for each segment: few of them say as much as many.
     guest = env.guest(parameters={"xen-vbd": "max_segments=16"})
     disk = env.image("4M").disk("xvda")

@@ -311,7 +311,7 @@ static void backend_changed(const char *path)
 		if (v)
 			forget(v);
 	} else if (!v || (xs_get_number(dir, "state", 0) == XenbusStateInitialising &&
-			  v->fault != FAULT_DEAF)) {
+			  !hotplug_done(v))) {
 		/* New, or removed and made again since we looked last. */
 		if (v)
 			forget(v);
