@@ -104,10 +104,6 @@ class Nics:
             name = self.interface(number)
             for setting in ("accept_dad", "accept_ra", "router_solicitations"):
                 self.write(f"/proc/sys/net/ipv6/conf/{name}/{setting}", "0")
-            if self._env.kernel == "debug":
-                # Sending, and receiving from within it, are too much for KASAN's frames on one
-                # stack of 16 KiB.
-                self.write(f"/sys/class/net/{name}/threaded", "1")
             lines += [
                 f"link set {name} up",
                 f"addr add {self.address(number)}/24 dev {name}",
