@@ -60,25 +60,33 @@ static void need(void *data, const char *what)
 		die_errno("%s: %s", interface, what);
 }
 
+/* Zeroed memory, to be freed. */
+static void *zalloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (!p)
+		die(EXIT_SYSTEM, "no memory");
+	return p;
+}
+
 /* The names of a string set, MAX_STRINGS at most; to be freed. */
 static struct ethtool_gstrings *strings(uint32_t set)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t size;
-	} sset = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << set } };
+	struct ethtool_sset_info *info = zalloc(sizeof(*info) + sizeof(uint32_t));
 	struct ethtool_gstrings *s;
+	uint32_t size;
 
-	if (ethtool(&sset) < 0 || !sset.info.sset_mask)
-		sset.size = 0;
-	if (sset.size > MAX_STRINGS)
-		die(EXIT_SYSTEM, "%s has %u names", interface, sset.size);
-	s = calloc(1, sizeof(*s) + (size_t)sset.size * ETH_GSTRING_LEN);
-	if (!s)
-		die(EXIT_SYSTEM, "no memory");
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ull << set;
+	size = ethtool(info) < 0 || !info->sset_mask ? 0 : info->data[0];
+	free(info);
+	if (size > MAX_STRINGS)
+		die(EXIT_SYSTEM, "%s has %u names", interface, size);
+	s = zalloc(sizeof(*s) + (size_t)size * ETH_GSTRING_LEN);
 	s->cmd = ETHTOOL_GSTRINGS;
 	s->string_set = set;
-	s->len = sset.size;
+	s->len = size;
 	if (s->len)
 		need(s, "names");
 	return s;
@@ -94,8 +102,7 @@ static const char *name_of(const struct ethtool_gstrings *s, unsigned int i)
 
 struct features {
 	struct ethtool_gstrings *names;
-	struct ethtool_gfeatures get;
-	struct ethtool_get_features_block blocks[BLOCKS];
+	struct ethtool_gfeatures *get;
 };
 
 static void read_features(struct features *f)
@@ -103,8 +110,16 @@ static void read_features(struct features *f)
 	f->names = strings(ETH_SS_FEATURES);
 	if (f->names->len > BLOCKS * 32)
 		die(EXIT_SYSTEM, "%s has %u features", interface, f->names->len);
-	f->get = (struct ethtool_gfeatures){ .cmd = ETHTOOL_GFEATURES, .size = BLOCKS };
-	need(&f->get, "features");
+	f->get = zalloc(sizeof(*f->get) + BLOCKS * sizeof(f->get->features[0]));
+	f->get->cmd = ETHTOOL_GFEATURES;
+	f->get->size = BLOCKS;
+	need(f->get, "features");
+}
+
+static void forget_features(struct features *f)
+{
+	free(f->names);
+	free(f->get);
 }
 
 static bool has(const struct features *f, const char *word)
@@ -118,12 +133,12 @@ static bool has(const struct features *f, const char *word)
 
 static bool feature_on(const struct features *f, unsigned int i)
 {
-	return f->blocks[i / 32].active >> i % 32 & 1;
+	return f->get->features[i / 32].active >> i % 32 & 1;
 }
 
 static bool feature_fixed(const struct features *f, unsigned int i)
 {
-	const struct ethtool_get_features_block *b = &f->blocks[i / 32];
+	const struct ethtool_get_features_block *b = &f->get->features[i / 32];
 
 	return b->never_changed >> i % 32 & 1 || !(b->available >> i % 32 & 1);
 }
@@ -144,7 +159,7 @@ static int show(void)
 		comma = ", ";
 	}
 	printf("}\n");
-	free(f.names);
+	forget_features(&f);
 	return EXIT_OK;
 }
 
@@ -164,22 +179,21 @@ static bool meant(const char *word, const char *name)
 
 static int set_feature(const char *word, bool on)
 {
-	struct {
-		struct ethtool_sfeatures set;
-		struct ethtool_set_features_block blocks[BLOCKS];
-	} request = { .set = { .cmd = ETHTOOL_SFEATURES } };
+	struct ethtool_sfeatures *set = zalloc(sizeof(*set) + BLOCKS * sizeof(set->features[0]));
+	struct ethtool_set_features_block *blocks = set->features;
 	unsigned int found = 0, wrong = 0;
 	struct features f;
 
 	read_features(&f);
-	request.set.size = (f.names->len + 31) / 32;
+	set->cmd = ETHTOOL_SFEATURES;
+	set->size = (f.names->len + 31) / 32;
 	for (unsigned int i = 0; i < f.names->len; i++) {
 		if (!meant(word, name_of(f.names, i)) || feature_fixed(&f, i))
 			continue;
 		found++;
-		request.blocks[i / 32].valid |= 1u << i % 32;
+		blocks[i / 32].valid |= 1u << i % 32;
 		if (on)
-			request.blocks[i / 32].requested |= 1u << i % 32;
+			blocks[i / 32].requested |= 1u << i % 32;
 	}
 	if (!found) {
 		bool known = has(&f, word);
@@ -189,12 +203,13 @@ static int set_feature(const char *word, bool on)
 		die(known ? EXIT_WRONG : EXIT_USAGE, "%s: %s %s", interface, word,
 		    known ? "is fixed" : "is no feature; see offload --help");
 	}
-	need(&request, word);
-	free(f.names);
+	need(set, word);
+	forget_features(&f);
 	read_features(&f);
 	for (unsigned int i = 0; i < f.names->len; i++)
-		wrong += request.blocks[i / 32].valid >> i % 32 & 1 && feature_on(&f, i) != on;
-	free(f.names);
+		wrong += blocks[i / 32].valid >> i % 32 & 1 && feature_on(&f, i) != on;
+	forget_features(&f);
+	free(set);
 	if (wrong)
 		die(EXIT_WRONG, "%s: %s did not become %s", interface, word, on ? "on" : "off");
 	printf("{\"%s\": %s}\n", word, on ? "true" : "false");
