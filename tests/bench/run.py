@@ -41,6 +41,7 @@ def make_case(frontend, backend):
         file=Path(__file__),
         benches=("lab",),
         guests=("pv",),
+        more_guests=(),
         frontend=(frontend,),
         backend=backend,
         kernels=("plain",),

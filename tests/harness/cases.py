@@ -21,6 +21,7 @@ class Case:
     file: Path
     benches: tuple
     guests: tuple  # lab: pv, pvh, hvm; the fast bench has one kind, "uml"
+    more_guests: tuple  # lab: kinds that are left to `make soak` like a slow case
     frontend: tuple  # xen-vbd, xen-blkfront, xen-vnif, xen-netfront; one run for each
     backend: str  # xenpv-backendd, blkback, netback, qdisk, none
     kernels: tuple  # fast bench: plain, debug; one run for each
@@ -36,6 +37,7 @@ class Case:
 def case(
     benches="uml",
     guests="pv pvh",
+    more_guests="",
     frontend="xen-vbd",
     backend="xenpv-backendd",
     kernels="debug",
@@ -56,6 +58,7 @@ def case(
                 file=Path(function.__code__.co_filename),
                 benches=tuple(benches.split()),
                 guests=tuple(guests.split()),
+                more_guests=tuple(more_guests.split()),
                 frontend=tuple(frontend.split()),
                 backend=backend,
                 kernels=tuple(kernels.split()),

@@ -57,6 +57,11 @@ class Run:
             self.logs = self.logs.with_name(f"{case.name}.{number}")
         self.env = None
 
+    @property
+    def slow(self):
+        """Left to `make soak`, and to who asks for it."""
+        return self.case.slow or self.variant.split("/")[0] in self.case.more_guests
+
     def _claim_logs(self):
         """A directory for logs that no other tests/run is using now, and its lock."""
         for number in range(100):
@@ -234,7 +239,7 @@ def main(arguments=None):
         ]
         runs = [run for run in runs if _matches(run, options.filter)]
         if not options.slow and not options.filter:
-            runs = [run for run in runs if not run.case.slow]
+            runs = [run for run in runs if not run.slow]
         plan.append((bench, runs))
     if options.list:
         for _, runs in plan:

@@ -157,9 +157,10 @@ class Bench(BaseBench):
         return self._number
 
     def variants(self, case):
+        kinds = case.guests + case.more_guests
         if len(case.frontend) == 1:
-            return list(case.guests)
-        return [f"{kind}/{frontend}" for kind in case.guests for frontend in case.frontend]
+            return list(kinds)
+        return [f"{kind}/{frontend}" for kind in kinds for frontend in case.frontend]
 
     def start(self, cases):
         if not shutil.which("qemu-system-x86_64"):

@@ -257,6 +257,7 @@ def _demonstrate(kinds, clock, report):
         file=None,
         benches=("lab",),
         guests=tuple(kinds),
+        more_guests=(),
         frontend=("xen-vbd",),
         backend="xenpv-backendd",
         kernels=(),

@@ -23,7 +23,7 @@ def attach_detach(env):
     env.await_(lambda: guest.grants() <= before, f"{before} grants as at the start", timeout=5)
 
 
-@case(benches="lab uml", timeout=120)
+@case(benches="lab uml", guests="pvh", more_guests="pv", timeout=120)
 def unplug_under_io(env):
     """A disk that is written to is pulled: the writer gets an error, the guest lives on."""
     guest = env.guest()

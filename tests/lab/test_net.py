@@ -65,7 +65,7 @@ def vlan(env, network, guest, interface):
     guest.run(f"vconfig rem {interface}.7")
 
 
-@case(benches="lab", frontend="xen-vnif", timeout=240)
+@case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
 def offloads_jumbo_and_vlan(env):
     """Every offload on and off, packets of 9000 bytes, a VLAN in the guest."""
     network, guest, interface = connected(env)
@@ -83,7 +83,7 @@ def offloads_jumbo_and_vlan(env):
     traffic.compare(guest, server, size="256K")
 
 
-@case(benches="lab", frontend="xen-vnif", timeout=240)
+@case(benches="lab", guests="pv", more_guests="pvh", frontend="xen-vnif", timeout=240)
 def interfaces_come_and_go_under_traffic(env):
     """Five times an interface is attached and detached under traffic; no grant is lost."""
     network, guest, _ = connected(env)
@@ -103,9 +103,8 @@ def interfaces_come_and_go_under_traffic(env):
     traffic.compare(guest, network.addresses(1)[:1], size="64K")
 
 
-@case(benches="lab", frontend="xen-vnif xen-netfront", timeout=240)
-def stream_survives_the_backend(env):
-    """Worker and broker are killed three times under a TCP stream, and a restart: it goes on."""
+def survive(env):
+    """Kill worker and broker three times under a TCP stream, and restart the daemon."""
     network, guest, _ = connected(env)
     stream = traffic.Stream(env, guest, network.addresses(1)[0])
     stream.await_progress("at the beginning")
@@ -121,6 +120,18 @@ def stream_survives_the_backend(env):
 
 
 @case(benches="lab", frontend="xen-vnif", timeout=240)
+def stream_survives_the_backend(env):
+    """Worker and broker are killed three times under a TCP stream, and a restart: it goes on."""
+    survive(env)
+
+
+@case(benches="lab", guests="pv", more_guests="pvh", frontend="xen-netfront", timeout=240)
+def stock_stream_survives_the_backend(env):
+    """The same with the kernel's frontend."""
+    survive(env)
+
+
+@case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
 def stream_survives_save_and_restore(env):
     """A TCP stream over a save and a restore of the guest."""
     network, guest, _ = connected(env)

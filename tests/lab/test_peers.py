@@ -23,7 +23,7 @@ def xen_vbd_on_blkback(env):
     use(env)
 
 
-@case(benches="lab", backend="qdisk", timeout=180)
+@case(benches="lab", backend="qdisk", guests="pv", more_guests="pvh", timeout=180)
 def xen_vbd_on_qdisk(env):
     """xen-vbd on QEMU's backend."""
     use(env)
@@ -35,7 +35,14 @@ def stock_frontend_on_daemon(env):
     use(env)
 
 
-@case(benches="lab", frontend="xen-blkfront", backend="blkback", timeout=180)
+@case(
+    benches="lab",
+    frontend="xen-blkfront",
+    backend="blkback",
+    guests="pv",
+    more_guests="pvh",
+    timeout=180,
+)
 def stock_frontend_on_blkback(env):
     """The kernel's two ends: what fails here is the lab's fault."""
     use(env)

@@ -29,7 +29,7 @@ def kill_worker_and_broker(env):
     env.note("passes", load.stop())
 
 
-@case(benches="lab uml", timeout=120)
+@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=120)
 def restart_daemon(env):
     """`systemctl restart` of the daemon is a pause for the guest."""
     guest = env.guest(disks=[env.image("16M").disk("xvda")])

@@ -28,7 +28,7 @@ def refused(env, guest, disk):
     return said
 
 
-@case(benches="lab uml", scripts="stock", timeout=180)
+@case(benches="lab uml", scripts="stock", guests="pv", more_guests="pvh", timeout=180)
 def second_writer_refused(env):
     """A second writer of an image is refused with the image's path and its holder."""
     image = env.image("8M")
@@ -42,7 +42,7 @@ def second_writer_refused(env):
     first.run(fio("xvda", size="512k"))
 
 
-@case(benches="lab uml", scripts="stock", timeout=120)
+@case(benches="lab uml", scripts="stock", guests="pvh", more_guests="pv", timeout=120)
 def missing_device_refused(env):
     """A path that is not there is refused with its name; the guest is not disturbed."""
     guest = env.guest(disks=[env.image("8M").disk("xvda")])

@@ -17,7 +17,7 @@ def stats(guest):
     return {name: words.split() for name, _, words in (line.partition(" ") for line in lines)}
 
 
-@case(benches="lab uml", timeout=180)
+@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=180)
 def every_way_of_the_data(env):
     """Persistent, granted and bounced pages each carry small and large requests."""
     guest = env.guest()
@@ -41,7 +41,7 @@ def every_way_of_the_data(env):
         guest.detach("xvdb")
 
 
-@case(benches="lab", timeout=120)
+@case(benches="lab", guests="pvh", more_guests="pv", timeout=120)
 def a_queue_for_each_vcpu(env):
     """Two vCPUs: two rings with an interrupt each, on different vCPUs, both of them used."""
     # By default no more rings are offered than dom0 has processors, which is one here.
