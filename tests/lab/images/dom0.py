@@ -13,7 +13,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd systemd-sysv udev kmod e2fsprogs fio xen-utils-4.17 xenstore-utils qemu-system-xen "
     "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2 "
-    "libmnl0"
+    "libmnl0 python3"
 ).split()
 
 # What dom0 itself, its storage and its backends use; each with its dependencies.

@@ -6,6 +6,7 @@
   /lab/debian.img              initramfs of the Debian guest
   /lab/host/...                files to be installed in dom0, by their path there
   /lab/bin/...                 programs for network traffic
+  /lab/net/...                 the bridge tests
   /lab/extra/...               modules and programs that cases load or run themselves
 """
 
@@ -98,6 +99,7 @@ def build(target, size, with_debian=False):
             copy = root / "host" / path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
+        shutil.copytree(ROOT / "tests/net", root / "net", ignore=shutil.ignore_patterns("__*"))
         (root / "bin").mkdir()
         for name, path in programs.net_tools().items():
             shutil.copy(path, root / "bin" / name)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xenpv bridge on what only dom0's kernel has: bonds and VLANs."""
+
+from harness import case
+
+CASES = ("bond", "bond-refused", "failover", "vlan", "bond-vlan")
+
+
+@case(benches="lab", guests="pv", timeout=300)
+def bridges_on_bonds_and_vlans(env):
+    """The bridge tests that need bonding and 8021q, in network namespaces of dom0."""
+    env.host.run("modprobe -a bonding 8021q bridge veth sch_ingress cls_bpf")
+    done = env.host.run(
+        "cd /tmp && PYTHONDONTWRITEBYTECODE=1 python3 /lab/net/run-bridge-tests "
+        f"--program /usr/sbin/xenpv {' '.join(CASES)}",
+        timeout=280,
+        check=False,
+    )
+    lines = done.out.splitlines()
+    passed = [line for line in lines if line.startswith("PASS")]
+    env.note("passed", len(passed))
+    others = [line for line in lines if line.startswith(("FAIL", "SKIP"))]
+    env.check(len(passed) == len(CASES), "; ".join(others) or done.err[-300:])
