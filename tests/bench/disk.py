@@ -14,6 +14,7 @@ from . import costs
 NAME = "disk"
 OURS, STOCK = "xen-vbd", "xen-blkfront"
 FRONTENDS = (OURS, STOCK)
+STOCK_BACKEND = "blkback"
 PER = "I/O"
 BACKENDS = ("xenpv-backendd", "blkback", "qdisk")
 

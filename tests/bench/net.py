@@ -14,6 +14,7 @@ NAME = "net"
 OURS, STOCK = "xen-vnif", "xen-netfront"
 FRONTENDS = (OURS, STOCK)
 BACKENDS = ("xenpv-backendd", "netback")
+STOCK_BACKEND = "netback"
 PER = "packet"
 INTERRUPTS = re.compile(r"\b(eth\d+|enX\d+|vif\d*|xen-vnif)\b.*")
 SERVER = "/lab/bin/traffic serve --seconds 3600"

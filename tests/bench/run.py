@@ -23,6 +23,7 @@ from harness.cases import Case  # noqa: E402
 
 SUITES = {suite.NAME: suite for suite in (disk, net)}
 REPORT = TOP / "build" / "report"
+PAIR = "own pair / stock pair"
 REPEAT = int(os.environ.get("BENCH_REPEAT", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 IOS = int(os.environ.get("BENCH_IOS", "2000"))
@@ -116,14 +117,27 @@ def run_lab(suites):
 
 
 def compare(suite, runs):
-    """From {(backend, frontend): [results, ...]} to rows of summaries and ratios."""
+    """From {(backend, frontend): [results, ...]} to rows of summaries and ratios.
+
+    The last rows are our two ends over the kernel's two ends.
+    """
     rows = []
-    for backend in suite.BACKENDS:
+    pairs = [(b, {f: (b, f) for f in suite.FRONTENDS}) for b in suite.BACKENDS]
+    pairs.append(
+        (
+            PAIR,
+            {
+                suite.OURS: ("xenpv-backendd", suite.OURS),
+                suite.STOCK: (suite.STOCK_BACKEND, suite.STOCK),
+            },
+        )
+    )
+    for backend, keys in pairs:
         for name in suite.WORKLOADS:
             unit = suite.workload_unit(name)
             series = {
-                frontend: [run[name][unit] for run in runs.get((backend, frontend), [])]
-                for frontend in suite.FRONTENDS
+                frontend: [run[name][unit] for run in runs.get(key, [])]
+                for frontend, key in keys.items()
             }
             rows.append(
                 {
