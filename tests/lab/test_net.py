@@ -186,3 +186,31 @@ def xdp_in_the_guest(env):
         env.check(answered == answers, f"with XDP {program}: ping answered: {answered}")
         env.check(counted["packets"] > 0, f"XDP {program} has seen no packet: {counted}")
     traffic.compare(guest, [server], size="64K")
+
+
+@case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
+def queues_of_an_interface(env):
+    """Two vCPUs: two queues that carry traffic, then one, then two; a hash spreads it."""
+    # By default no more queues are offered than dom0 has processors, which is one here.
+    env.backend.configure("[backend]\nmax-queues = 2\n")
+    network, guest, interface = connected(env, vcpus=2)
+    server = network.addresses(1)
+    for queues in (2, 1, 2):
+        if queues_now(guest, interface) != queues:
+            guest.run(f"offload {interface} channels {queues}")
+            env.await_(
+                lambda queues=queues: queues_now(guest, interface) == queues,
+                f"{queues} queues on {interface}",
+                20,
+            )
+        jobs = [f"taskset {1 << cpu} traffic all {server[cpu]} --bytes 256K" for cpu in (0, 1)]
+        guest.run(f"{jobs[0]} >/tmp/0 & {jobs[1]} && wait $!", timeout=60)
+    stats = traffic.result(guest.run(f"offload {interface} stats").out)
+    packets = [stats[f"q{queue}_tx_packets"] for queue in (0, 1)]
+    env.check(all(count > 50 for count in packets), f"packets sent by the queues: {packets}")
+    table = traffic.result(guest.run(f"offload {interface} indir").out)
+    env.check(set(table["indir"]) == {0, 1}, f"the table of the hash: {table}")
+
+
+def queues_now(guest, interface):
+    return traffic.result(guest.run(f"offload {interface} channels").out)["combined"]
