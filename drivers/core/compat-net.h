@@ -157,16 +157,18 @@ static inline void xenpv_set_irq_delay(struct net_device *dev, u32 ns)
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
-#define XENPV_COALESCE_ARGS
+#define XENPV_COALESCE_ARGS	struct ethtool_coalesce *c
 #else
-#define XENPV_COALESCE_ARGS	, struct kernel_ethtool_coalesce *kernel, \
+#define XENPV_COALESCE_ARGS	struct ethtool_coalesce *c, \
+				struct kernel_ethtool_coalesce *kernel, \
 				struct netlink_ext_ack *extack
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
-#define XENPV_RINGPARAM_ARGS
+#define XENPV_RINGPARAM_ARGS	struct ethtool_ringparam *ring
 #else
-#define XENPV_RINGPARAM_ARGS	, struct kernel_ethtool_ringparam *kernel, \
+#define XENPV_RINGPARAM_ARGS	struct ethtool_ringparam *ring, \
+				struct kernel_ethtool_ringparam *kernel, \
 				struct netlink_ext_ack *extack
 #endif
 

@@ -17,8 +17,7 @@ static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 }
 
 /* The protocol has no other sizes. */
-static void get_ringparam(struct net_device *dev, struct ethtool_ringparam *ring
-			  XENPV_RINGPARAM_ARGS)
+static void get_ringparam(struct net_device *dev, XENPV_RINGPARAM_ARGS)
 {
 	ring->tx_max_pending = XVIF_TX_ENTS;
 	ring->tx_pending = XVIF_TX_ENTS;
@@ -52,7 +51,7 @@ static int set_channels(struct net_device *dev, struct ethtool_channels *channel
 	return 0;
 }
 
-static int get_coalesce(struct net_device *dev, struct ethtool_coalesce *c XENPV_COALESCE_ARGS)
+static int get_coalesce(struct net_device *dev, XENPV_COALESCE_ARGS)
 {
 	struct xvif *vif = netdev_priv(dev);
 
@@ -61,7 +60,7 @@ static int get_coalesce(struct net_device *dev, struct ethtool_coalesce *c XENPV
 	return 0;
 }
 
-static int set_coalesce(struct net_device *dev, struct ethtool_coalesce *c XENPV_COALESCE_ARGS)
+static int set_coalesce(struct net_device *dev, XENPV_COALESCE_ARGS)
 {
 	struct xvif *vif = netdev_priv(dev);
 
