@@ -330,8 +330,12 @@ class Device:
 
     # the toolstack
 
-    def create(self):
+    def create(self, instead_of=None):
+        """instead_of: a device that is removed by the very same transaction."""
         def body(tx):
+            if instead_of:
+                self.rig.store.rm(instead_of.backend, tx)
+                self.rig.store.rm(instead_of.frontend, tx)
             for key, value in self.nodes.items():
                 if value is not None:
                     self.rig.store.write(f"{self.backend}/{key}", value, tx)

@@ -378,6 +378,18 @@ def device_model(rig):
     os.close(model)
 
 
+def replaced_at_once(rig):
+    """Another disk has the number before the removal of the first was seen: it is served."""
+    first = Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    image = rig.image("b.img")
+    second = Disk(rig, 5, XVDA, image)
+    second.create(instead_of=first)
+    second.plugged()
+    second.connect()
+    rig.await_status(5, XVDA, path=image)
+    check(second.detach() < 6, "detached")
+
+
 def nodes_one_by_one(rig):
     """A toolstack without transactions."""
     disk = Disk(rig, 5, XVDA, rig.image("a.img"))
@@ -408,7 +420,7 @@ CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_sec
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
          attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, vanished_nodes,
          bad_frontends, held_back, many_rings, kernel_backend, online_resize, ring_error,
-         device_model, nodes_one_by_one, detach_at_any_time]
+         device_model, replaced_at_once, nodes_one_by_one, detach_at_any_time]
 
 if __name__ == "__main__":
     main(CASES)

@@ -431,7 +431,23 @@ static bool check_foreign(struct device *dev)
 	return bound;
 }
 
-void device_step(struct device *dev)
+/*
+ * Only a toolstack writes Initialising, when it makes a device. One that we have dealt with
+ * was then removed and made anew before we looked: nothing that we know of it is true any
+ * more, and what it had is taken down as if it were gone, which it is.
+ */
+static void look_for_replacement(struct device *dev, enum xenbus_state before)
+{
+	if (before > XenbusStateInitialising && dev->hs.ours == XenbusStateInitialising &&
+	    !dev->replaced) {
+		dev->replaced = true;
+		log_full(LOG_INFO, &dev->about, 0, "another device has taken its place");
+	}
+	if (dev->replaced)
+		dev->hs.ours = XenbusStateUnknown;
+}
+
+bool device_step(struct device *dev)
 {
 	for (unsigned int i = 0; i < MAX_ACTIONS; i++) {
 		enum xenbus_state before = dev->hs.ours;
@@ -441,10 +457,11 @@ void device_step(struct device *dev)
 		r = nodes_refresh(dev);
 		if (r < 0) {
 			broker_xs_failed(dev->broker, dev, r, "reading its state");
-			return;
+			return false;
 		}
+		look_for_replacement(dev, before);
 		if (dev->hs.ours != XenbusStateUnknown && check_foreign(dev))
-			return;
+			return false;
 		prepare(dev);
 		action = hs_next(&dev->hs);
 		log_full(LOG_DEBUG, &dev->about, 0,
@@ -455,22 +472,25 @@ void device_step(struct device *dev)
 		if (action != HS_NOTHING || before != dev->hs.ours)
 			status_changed(dev->broker);
 		if (action == HS_NOTHING)
-			return;
+			return false;
 		if (action == HS_FORGET) {
+			bool replaced = dev->replaced;
+
 			dev->class->close(dev, true);
 			device_remove_kept(dev);
 			nodes_forget(dev);
 			log_full(LOG_DEBUG, &dev->about, 0, "gone");
 			device_free(dev);
-			return;
+			return replaced;
 		}
 		r = act(dev, action);
 		/* Somebody else wrote our state meanwhile: look again. */
 		if (r < 0 && r != -ESTALE) {
 			broker_xs_failed(dev->broker, dev, r, hs_action_name(action));
-			return;
+			return false;
 		}
 	}
 	log_full(LOG_WARNING, &dev->about, 0, "its states change faster than they can be followed");
 	device_kick(dev);
+	return false;
 }

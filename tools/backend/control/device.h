@@ -127,9 +127,10 @@ struct device {
 	struct xs_watch *watch; /* of a frontend outside of the guest's usual place */
 
 	struct hs_input hs;
-	bool foreign; /* the kernel's backend has it */
-	bool found;   /* was there when we started */
-	char *error;  /* why it does not work, for status and xenstore; NULL: it does */
+	bool foreign;  /* the kernel's backend has it */
+	bool found;    /* was there when we started */
+	bool replaced; /* its nodes are those of another device by now */
+	char *error;   /* why it does not work, for status and xenstore; NULL: it does */
 
 	/* trying again */
 	sd_event_source *retry; /* opens again, or connects again */
@@ -163,8 +164,12 @@ void device_free(struct device *dev);
 /* Something happened: look at the device in this turn of the loop. */
 void device_kick(struct device *dev);
 
-/* Do all that can be done now. May free the device. */
-void device_step(struct device *dev);
+/*
+ * Do all that can be done now. May free the device.
+ *
+ * Returns whether it is gone and another device has its number by now, to be taken up.
+ */
+bool device_step(struct device *dev);
 
 /* Note an error for status and xenstore; @text is copied. */
 void device_set_error(struct device *dev, const char *text);

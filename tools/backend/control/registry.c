@@ -171,9 +171,13 @@ static int on_step(sd_event_source *s, void *userdata)
 	TAILQ_FOREACH (dev, &b->dirty, in_dirty)
 		n++;
 	while (n-- > 0 && (dev = TAILQ_FIRST(&b->dirty))) {
+		enum device_kind kind = dev->kind;
+		uint32_t domid = dev->domid, devid = dev->devid;
+
 		TAILQ_REMOVE(&b->dirty, dev, in_dirty);
 		dev->dirty = false;
-		device_step(dev);
+		if (device_step(dev))
+			on_device(b, kind, domid, devid, "");
 	}
 	return 0;
 }
