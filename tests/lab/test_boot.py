@@ -6,7 +6,15 @@ from harness import Disk, case
 from lab.load import fio
 
 
-@case(benches="lab", image="debian", scripts="stock", timeout=180)
+# The agent's case boots it as a PVH guest.
+@case(
+    benches="lab",
+    guests="pv",
+    more_guests="pvh",
+    image="debian",
+    scripts="stock",
+    timeout=180,
+)
 def boot_from_vbd(env):
     """Debian boots from ext4 by LABEL on a vbd, is shut down by the host, and left clean."""
     guest = env.guest(disks=[Disk("/dev/vdc", "xvda")], image="debian")

@@ -387,7 +387,7 @@ def replaced_at_once(rig):
     second.plugged()
     second.connect()
     rig.await_status(5, XVDA, path=image)
-    check(second.detach() < 6, "detached")
+    check(second.detach(force=True) < 6, "detached")
 
 
 def nodes_one_by_one(rig):
