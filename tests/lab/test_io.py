@@ -6,7 +6,7 @@ from harness import case
 from lab.load import fio
 
 
-@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=300)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=300)
 def sixteen_disks(env):
     """Sixteen disks are written and verified by fio in parallel."""
     names = [f"xvd{letter}" for letter in "abcdefghijklmnop"]
@@ -14,7 +14,7 @@ def sixteen_disks(env):
     guest.run(fio(*names, size="512k", depth=4), timeout=120)
 
 
-@case(benches="lab uml", guests="pvh", more_guests="pv", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=120)
 def read_only(env):
     """A disk attached "r" is read-only in the guest, and a write to it fails."""
     image = env.image("4M", content=b"read only" * 100)
@@ -28,7 +28,7 @@ def read_only(env):
     env.check(again == "read only", f"after the write: {again!r}")
 
 
-@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=120)
 def discard(env):
     """Discarded blocks read as zeroes and take no space in the image file."""
     image = env.image("8M")
@@ -53,7 +53,7 @@ def allocated(env, image):
     return int(env.host.run(f"sync {image.path}; stat -c %b {image.path}").out) * 512
 
 
-@case(benches="lab uml", guests="pvh", more_guests="pv", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=120)
 def flush_survives_destroy(env):
     """What the guest has synced is in the image after the guest is destroyed at once."""
     image = env.image("8M")

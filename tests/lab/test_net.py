@@ -33,13 +33,26 @@ def use(env):
     guest.shutdown()
 
 
-@case(benches="lab", frontend="xen-vnif xen-netfront", timeout=180)
+@case(benches="lab", frontend="xen-vnif", timeout=180)
 def network_on_daemon(env):
-    """xen-vnif and the kernel's frontend on xenpv-backendd: TCP and UDP, IPv4 and IPv6."""
+    """xen-vnif on xenpv-backendd: TCP and UDP, IPv4 and IPv6."""
     use(env)
 
 
-@case(benches="lab", frontend="xen-vnif", backend="netback", timeout=180)
+@case(benches="lab", guests="pv", more_guests="pvh", frontend="xen-netfront", timeout=180)
+def stock_network_on_daemon(env):
+    """The kernel's frontend on xenpv-backendd."""
+    use(env)
+
+
+@case(
+    benches="lab",
+    frontend="xen-vnif",
+    backend="netback",
+    guests="pvh",
+    more_guests="pv",
+    timeout=180,
+)
 def xen_vnif_on_netback(env):
     """xen-vnif on the kernel's backend."""
     use(env)
@@ -119,7 +132,7 @@ def survive(env):
     env.note("longest_stall_ms", round(report["longest_stall_ms"]))
 
 
-@case(benches="lab", frontend="xen-vnif", timeout=240)
+@case(benches="lab", frontend="xen-vnif", guests="pvh", more_guests="pv", timeout=240)
 def stream_survives_the_backend(env):
     """Worker and broker are killed three times under a TCP stream, and a restart: it goes on."""
     survive(env)
@@ -143,7 +156,7 @@ def stream_survives_save_and_restore(env):
     traffic.compare(guest, network.addresses(1), size="64K")
 
 
-@case(benches="lab", guests="pv", frontend="xen-vnif", timeout=300)
+@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pv", timeout=300)
 def ten_interfaces(env):
     """Ten interfaces of one guest, on two bridges, each carries traffic."""
     networks = [env.network("xenbr0"), env.network("xenbr1")]
@@ -155,7 +168,7 @@ def ten_interfaces(env):
         guest.run(f"ping -c 1 -W 10 -I {interface} {network.addresses(1)[0]}", timeout=30)
 
 
-@case(benches="lab", guests="pvh", frontend="xen-vnif", timeout=240)
+@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pvh", timeout=240)
 def rate_limit(env):
     """A limit of xl's rate= is kept within a tenth, by bytes over twenty seconds."""
     network = env.network()
@@ -171,7 +184,7 @@ def rate_limit(env):
     env.check(230 <= rate <= 282, f"{rate:.0f} kB/s instead of 256")
 
 
-@case(benches="lab", guests="pvh", frontend="xen-vnif", timeout=240)
+@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pvh", timeout=240)
 def xdp_in_the_guest(env):
     """XDP programs on xen-vnif: all dropped, all passed, all sent back."""
     network, guest, interface = connected(env)

@@ -17,19 +17,19 @@ def use(env):
     guest.shutdown()
 
 
-@case(benches="lab", backend="blkback", timeout=180)
+@case(benches="lab", backend="blkback", guests="pv", more_guests="pvh", timeout=180)
 def xen_vbd_on_blkback(env):
     """xen-vbd on the kernel's backend."""
     use(env)
 
 
-@case(benches="lab", backend="qdisk", guests="pv", more_guests="pvh", timeout=180)
+@case(benches="lab", backend="qdisk", guests="", more_guests="pv pvh", timeout=180)
 def xen_vbd_on_qdisk(env):
     """xen-vbd on QEMU's backend."""
     use(env)
 
 
-@case(benches="lab", frontend="xen-blkfront", timeout=180)
+@case(benches="lab", frontend="xen-blkfront", guests="pvh", more_guests="pv", timeout=180)
 def stock_frontend_on_daemon(env):
     """The kernel's frontend on xenpv-backendd."""
     use(env)
@@ -39,8 +39,8 @@ def stock_frontend_on_daemon(env):
     benches="lab",
     frontend="xen-blkfront",
     backend="blkback",
-    guests="pv",
-    more_guests="pvh",
+    guests="",
+    more_guests="pv pvh",
     timeout=180,
 )
 def stock_frontend_on_blkback(env):

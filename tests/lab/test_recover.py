@@ -11,7 +11,7 @@ from lab.load import VerifiedIo
 KILLS = 3
 
 
-@case(benches="lab", frontend="xen-vbd xen-blkfront", timeout=300)
+@case(benches="lab", frontend="xen-vbd xen-blkfront", guests="pv", more_guests="pvh", timeout=300)
 def kill_worker_and_broker(env):
     """kill -9 of the worker and of the broker, three times each at random instants: no error."""
     guest = env.guest(disks=[env.image("16M").disk("xvda")])
@@ -29,7 +29,7 @@ def kill_worker_and_broker(env):
     env.note("passes", load.stop())
 
 
-@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=120)
 def restart_daemon(env):
     """`systemctl restart` of the daemon is a pause for the guest."""
     guest = env.guest(disks=[env.image("16M").disk("xvda")])

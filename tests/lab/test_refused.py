@@ -42,7 +42,7 @@ def second_writer_refused(env):
     first.run(fio("xvda", size="512k"))
 
 
-@case(benches="lab uml", scripts="stock", guests="pvh", more_guests="pv", timeout=120)
+@case(benches="lab uml", scripts="stock", guests="", more_guests="pv pvh", timeout=120)
 def missing_device_refused(env):
     """A path that is not there is refused with its name; the guest is not disturbed."""
     guest = env.guest(disks=[env.image("8M").disk("xvda")])

@@ -6,7 +6,7 @@ from harness import case
 from lab.load import VerifiedIo
 
 
-@case(benches="lab uml", guests="pvh", more_guests="pv", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=120)
 def resize(env):
     """A grown image is seen by the guest without a reboot, under I/O, and is usable to its end."""
     image = env.image("8M")

@@ -6,7 +6,7 @@ from harness import case
 from lab.load import VerifiedIo
 
 
-@case(benches="lab uml", timeout=180)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=180)
 def save_restore(env):
     """A guest is saved and restored in the middle of verified I/O, which goes on."""
     guest = env.guest(disks=[env.image("16M").disk("xvda")])

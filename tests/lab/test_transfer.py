@@ -17,7 +17,7 @@ def stats(guest):
     return {name: words.split() for name, _, words in (line.partition(" ") for line in lines)}
 
 
-@case(benches="lab uml", guests="pv", more_guests="pvh", timeout=180)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=180)
 def every_way_of_the_data(env):
     """Persistent, granted and bounced pages each carry small and large requests."""
     guest = env.guest()
@@ -110,7 +110,7 @@ def beside_the_stock_driver(env):
     guest.run(fio("xvda", size="512k"))
 
 
-@case(benches="lab uml", guests="pvh", timeout=120)
+@case(benches="lab uml", guests="", more_guests="pvh", timeout=120)
 def names_beyond_xvdp(env):
     """Disks beyond xvdp and xvdz, and a partition as a disk, have the names that xl gave them."""
     names = ("xvdq", "xvdz", "xvdaa", "xvdb2")
