@@ -48,22 +48,42 @@ def guest_programs():
     partial.rename(folder / "fio")
 
 
+def _trace(lines, number, length=120):
+    """The lines of the report that begins at a line, up to the next one."""
+    found = []
+    for line in lines[number + 1 : number + length]:
+        if "WARNING: " in line:
+            break
+        found.append(line)
+    return found
+
+
+def _walks_unlocked(line, trace):
+    """When it forks, it walks the memory map without a lock (force_flush_all)."""
+    return (
+        "WARNING: suspicious RCU usage" in line
+        and any("lib/maple_tree.c" in later for later in trace[:4])
+        and any("force_flush_all" in later for later in trace)
+    )
+
+
+def _faults_in_interrupt(line, trace):
+    """A page of vmalloc that is touched for the first time by an interrupt is a SIGSEGV, and
+    its handler enables interrupts, whatever it has interrupted (sig_handler_common)."""
+    return (
+        "lockdep_hardirqs_on_prepare" in line
+        and any("lockdep_hardirq_context()" in later for later in trace[:2])
+        and any("SIGSEGV in SIGSEGV handler" in later for later in trace[:10])
+    )
+
+
 def without_known(text):
-    """
-    A kernel log without what User Mode Linux 6.1 does wrong by itself: when it forks, it
-    walks the memory map without a lock (force_flush_all in arch/um/kernel/tlb.c).
-    """
+    """A kernel log without what User Mode Linux 6.1 does wrong by itself."""
     lines, kept = text.splitlines(), []
     for number, line in enumerate(lines):
-        if "WARNING: suspicious RCU usage" in line:
-            trace = []
-            for later in lines[number + 1 : number + 120]:
-                if "WARNING: " in later:
-                    break
-                trace.append(later)
-            if any("lib/maple_tree.c" in later for later in trace[:4]) and any(
-                "force_flush_all" in later for later in trace
-            ):
+        if "WARNING: " in line:
+            trace = _trace(lines, number)
+            if _walks_unlocked(line, trace) or _faults_in_interrupt(line, trace):
                 continue
         kept.append(line)
     return "\n".join(kept)
