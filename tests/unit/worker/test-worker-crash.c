@@ -217,8 +217,8 @@ static void test_death_in_recovery(void **state)
 	(void)state;
 	rig_init(&rig, &(struct rig_options){ .persistent = true, .persistent_max = 64 });
 	fill();
-	for (unsigned long first = 3; first < 120; first += 13) {
-		for (unsigned long second = 1; second < 40; second += 2)
+	for (unsigned long first = 3; first < 120; first += 17) {
+		for (unsigned long second = 1; second < 40; second += 3)
 			run(first, second);
 	}
 	rig_free(&rig);
