@@ -85,7 +85,7 @@ class Memory:
         )
 
 
-@case(**ENGINE, kernels="plain debug")
+@case(**ENGINE)
 def balloon_engine(env):
     """Down and up again, in blocks of 2 MiB and by few hypercalls; the books agree with Xen's."""
     memory = Memory(env)
@@ -142,7 +142,7 @@ def balloon_hypercalls(env):
     env.check(theirs[1] >= 20 * ours[1], f"up: {ours[1]} hypercalls, builtin {theirs[1]}")
 
 
-@case(**ENGINE)
+@case(**ENGINE, slow=True)
 def balloon_half_done_hypercalls(env):
     """Hypercalls that end early, in the middle of an extent too: no page is lost or used twice."""
     memory = Memory(env)
@@ -192,7 +192,7 @@ def balloon_refused(env):
     memory.exercise()
 
 
-@case(**ENGINE)
+@case(**ENGINE, slow=True)
 def balloon_limits(env):
     """Orders that cannot be obeyed are answered with a reason, and the nearest thing is done."""
     memory = Memory(env)
@@ -243,7 +243,7 @@ def balloon_populate_on_demand(env):
     env.check(memory.stat("pages_drift") == 0, "Xen's figure did not agree with ours")
 
 
-@case(**ENGINE)
+@case(**ENGINE, slow=True)
 def balloon_out_of_memory(env):
     """Before a process is killed the guest gets memory back, and keeps it."""
     memory = Memory(env)
