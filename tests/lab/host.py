@@ -174,7 +174,10 @@ class Backend(harness.Backend):
 
     def worker_pid(self, guest):
         """The worker process of a guest, or None."""
-        status = json.loads(self._host.run("xenpv-backendd --status").out)
+        told = self._host.run("xenpv-backendd --status", check=False)
+        if told.rc != 0:
+            return None
+        status = json.loads(told.out)
         for served in status["guests"]:
             if served["domid"] == guest.domid and served["worker_pid"]:
                 return served["worker_pid"]
