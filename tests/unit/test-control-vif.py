@@ -365,6 +365,8 @@ def beside_a_disk(rig):
     check("ring 0" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
     check(disk.state() == CONNECTED and disk.get("hotplug-error") is None, "the disk goes on")
     vif.detach(force=True)
+    # It was closed before; the worker is told in its own time.
+    rig.await_(lambda: rig.messages("detach", devid), "the worker to let go of the vif")
     check([m["class"] for m in rig.messages("detach", devid)] == ["1"], "only the vif is detached")
     check(disk.detach(force=True) < AT_ONCE, "the disk")
 

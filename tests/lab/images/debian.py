@@ -16,7 +16,8 @@ from .dom0 import SUITE, bootstrap, install_modules, make_ext4
 LABEL = "xenpv-guest"
 SIZE = 3 << 30
 PACKAGES = (
-    "systemd systemd-sysv libpam-systemd dbus udev kmod e2fsprogs initramfs-tools iproute2 procps "
+    "systemd systemd-sysv libpam-systemd dbus udev kmod e2fsprogs initramfs-tools iproute2 "
+    "iputils-ping procps "
     "libxenstore4 libjson-c5 libcap2"
 ).split()
 MODULES = "ext4 crc32c_generic xen-blkfront xen-netfront xen-gntalloc loop".split()
