@@ -277,6 +277,7 @@ def _demonstrate(kinds, clock, report):
                 report["dom0_start_seconds"] = round(bench.machine.boot_seconds, 1)
                 report["dom0_from_snapshot"] = bench.machine.from_snapshot
                 clock.say(f"Xen {report['xen_version']}, dom0 {report['dom0_kernel']} is up")
+            if env.host.run(f"test -e /sys/class/net/{BRIDGE}", check=False).rc:
                 make_bridge(env.host)
                 clock.say(f"xenpv bridge create {BRIDGE}: dom0 and its NIC are on it")
             demo = GuestDemo(env, kind, clock)
