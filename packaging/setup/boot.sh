@@ -8,7 +8,7 @@ ENGINE_PARAMETER=initcall_blacklist=balloon_init
 read_balloon() {
 	balloon=
 	[ ! -r "$root/etc/xenpv/initramfs.conf" ] ||
-		balloon=$(sed -n 's/^BALLOON=\([a-z]*\).*/\1/p' "$root/etc/xenpv/initramfs.conf" | tail -n 1)
+		balloon=$(sed -n 's/^BALLOON=\([^ 	#]*\).*/\1/p' "$root/etc/xenpv/initramfs.conf" | tail -n 1)
 	balloon=${balloon:-policy}
 }
 

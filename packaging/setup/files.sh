@@ -5,9 +5,10 @@
 # $state/saved/PATH is what was there before us, $state/written/PATH what we wrote. A file that
 # differs from the latter has been changed by the administrator, whose it then is.
 
-# begin_files: what put_file does from here on is what undo_files takes back
+# begin_files: what put_file does from here on is what undo_files takes back. A file has the
+# list, as put_file mostly is at the end of a pipe, and so in a process of its own.
 begin_files() {
-	touched=
+	rm -f "$state/touched"
 }
 
 # put_file PATH: its content is standard input. Repeats harmlessly.
@@ -30,7 +31,8 @@ put_file() {
 	if [ -e "$root$path" ] && [ ! -e "$state/written/${path#/}" ]; then
 		cp -p "$root$path" "$state/saved/${path#/}" || return 1
 	fi
-	if ! printf %s "$content" >"$root$path.xenpv-new" ||
+	if ! echo "$path" >>"$state/touched" ||
+		! printf %s "$content" >"$root$path.xenpv-new" ||
 		! chmod 644 "$root$path.xenpv-new" ||
 		! printf %s "$content" >"$state/written/${path#/}" ||
 		! mv -f "$root$path.xenpv-new" "$root$path"; then
@@ -38,7 +40,6 @@ put_file() {
 		fail "$path cannot be written"
 		return 1
 	fi
-	touched="$path $touched"
 }
 
 # drop_file PATH: as it was before us
@@ -59,9 +60,11 @@ drop_file() {
 }
 
 undo_files() {
-	for path in $touched; do
+	[ -e "$state/touched" ] || return 0
+	while IFS= read -r path; do
 		drop_file "$path" || fail "$path cannot be restored: its old content is in $state/saved"
-	done
+	done <"$state/touched"
+	begin_files
 }
 
 restore_files() {

@@ -89,7 +89,7 @@ make_image() {
 
 # room_for FILE: is there space beside it for one as large and a half?
 room_for() {
-	need=$(($(stat -c %s "$1") / 1024 * 3 / 2))
+	need=$(($(stat -c %s "$1") * 3 / 2048))
 	free=$(df -Pk "$(dirname "$1")" | awk 'NR == 2 { print $4 }')
 	[ "${free:-0}" -ge "$need" ] || {
 		fail "$(dirname "${1#"$root"}") has $free KiB free, the new initramfs may need $need: make room"
@@ -124,11 +124,11 @@ replace_image() {
 			return 1
 		}
 	fi
-	sync "$root$new" && mv -f "$root$new" "$root$image" && sync "$root/boot" || {
+	if ! sync "$root$new" || ! mv -f "$root$new" "$root$image" || ! sync "$root/boot"; then
 		fail "$image cannot be replaced"
 		rm -f "$root$new"
 		return 1
-	}
+	fi
 	[ "$1" = ours ] || rm -f "$root$kept"
 }
 
@@ -140,9 +140,22 @@ restore_kept() {
 		note "$image is the one from before the set-up"
 }
 
+# drop_orphans: what was kept for kernels that are no longer there
+drop_orphans() {
+	for kept in "$root"/boot/*.xenpv-stock; do
+		[ -e "$kept" ] || continue
+		kernel=$(basename "$kept" .xenpv-stock)
+		kernel=${kernel#initrd.img-}
+		kernel=${kernel#initramfs-}
+		kernel=${kernel%.img}
+		[ -e "$root/boot/vmlinuz-$kernel" ] || plan "remove ${kept#"$root"}" || rm -f "$kept"
+	done
+}
+
 # build_images ours|stock: counts in images_done and images_failed
 build_images() {
 	images_done=0 images_failed=0
+	drop_orphans
 	wanted=$kernels
 	[ "$1" = stock ] || wanted=$kernels_ours
 	for kernel in $wanted; do

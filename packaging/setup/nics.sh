@@ -9,7 +9,8 @@ LINK=/etc/systemd/network/10-xenpv-
 # kernel's order, which are the same with any driver.
 keep_nic_names() {
 	for nic in "$root"/sys/class/net/*; do
-		[ -e "$nic/device" ] && [ "$(cat "$nic/type" 2>/dev/null)" = 1 ] || continue
+		[ -e "$nic/device" ] || continue
+		[ "$(cat "$nic/type" 2>/dev/null)" = 1 ] || continue
 		name=$(basename "$nic")
 		read -r mac <"$nic/address" || continue
 		case $name in
