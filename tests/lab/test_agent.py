@@ -62,10 +62,19 @@ def freeze_and_thaw(env, guest):
     guest.run("echo after >/root/after && sync", timeout=60)
 
 
-@case(benches="lab", guests="pvh", image="debian", scripts="stock", timeout=400)
+@case(
+    benches="lab",
+    guests="pv",
+    more_guests="pvh",
+    image="debian",
+    scripts="stock",
+    timeout=400,
+)
 def agent_as_the_host_sees_it(env):
     """The agent's paths, a freeze with hooks, a restore, and a shutdown that a hook is run at."""
     guest = env.guest(disks=[Disk("/dev/vdc", "xvda")], image="debian")
+    root = guest.run("findmnt -no SOURCE /").out.strip()
+    env.check(root == "/dev/xvda", f"the root is on {root}")
     check_paths(env, guest)
     pid = guest.run("systemctl show -P MainPID xenpv-agent").out.strip()
     rss = int(guest.run(f"awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status").out)
@@ -81,3 +90,5 @@ def agent_as_the_host_sees_it(env):
     log = guest.run("journalctl -q -b -u xenpv-agent -p warning --no-pager", check=False).out
     env.check(not log.strip(), f"warnings of the agent: {log}")
     guest.shutdown(timeout=90)
+    fsck = env.host.run("e2fsck -fn /dev/vdc", check=False, timeout=60)
+    env.check(fsck.rc == 0 and "recovering" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")

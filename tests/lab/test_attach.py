@@ -6,7 +6,7 @@ from harness import case
 from lab.load import VerifiedIo, fio
 
 
-@case(benches="lab uml", guests="pvh", more_guests="pv", timeout=300)
+@case(benches="lab uml", guests="", more_guests="pv pvh", timeout=300)
 def attach_detach(env):
     """Five times a disk is attached, used and detached beside a busy one; no grant is left."""
     steady, moving = env.image("16M"), env.image("16M")

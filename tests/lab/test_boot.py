@@ -6,11 +6,11 @@ from harness import Disk, case
 from lab.load import fio
 
 
-# The agent's case boots it as a PVH guest.
+# In a whole check the agent's case boots it.
 @case(
     benches="lab",
-    guests="pv",
-    more_guests="pvh",
+    guests="",
+    more_guests="pv pvh",
     image="debian",
     scripts="stock",
     timeout=180,

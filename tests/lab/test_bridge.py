@@ -20,12 +20,6 @@ def run(env, *cases):
     env.check(len(passed) == len(cases), "; ".join(others) or done.err[-300:])
 
 
-@case(benches="lab", guests="pv", timeout=300)
-def bridges_on_bond_and_vlan(env):
-    """A bridge on a bond that fails over, and one on a VLAN."""
-    run(env, "failover", "vlan")
-
-
 @case(benches="lab", guests="pv", slow=True, timeout=300)
 def bridges_on_bonds_and_vlans(env):
     """All tests of bonds and VLANs."""

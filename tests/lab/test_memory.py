@@ -95,7 +95,7 @@ def down_and_up(env, memory, high, low, floor):
     env.check(killed == "0", f"{killed} processes were killed")
 
 
-@case(benches="lab", guests="pv", timeout=120)
+@case(benches="lab", guests="", more_guests="pv", timeout=120)
 def balloon_policy_xen(env):
     """Beside the kernel's own balloon: mem-set is obeyed under load, with a floor and a reason."""
     memory = Memory(env, 224, "floor_mb=150")
