@@ -4,86 +4,51 @@
 #include <linux/module.h>
 #include <xen/grant_table.h>
 
+#include "../core/param.h"
 #include "vbd.h"
 
-/* A value out of bounds is refused when it is written. */
-struct bounds {
-	unsigned int low;
-	unsigned int high;
-	unsigned int value;
-};
-
-static int set_bounded(const char *text, const struct kernel_param *kp)
-{
-	struct bounds *b = kp->arg;
-	unsigned int value;
-	int err = kstrtouint(text, 0, &value);
-
-	if (err)
-		return err;
-	if (value < b->low || value > b->high) {
-		pr_err("xen-vbd: %s=%u is out of bounds, %u to %u\n", kp->name, value, b->low,
-		       b->high);
-		return -ERANGE;
-	}
-	WRITE_ONCE(b->value, value);
-	return 0;
-}
-
-static int get_bounded(char *buffer, const struct kernel_param *kp)
-{
-	const struct bounds *b = kp->arg;
-
-	return sysfs_emit(buffer, "%u\n", b->value);
-}
-
-static const struct kernel_param_ops bounded_ops = {
-	.set = set_bounded,
-	.get = get_bounded,
-};
-
-static struct bounds max_queues = { 1, 64, 64 };
-module_param_cb(max_queues, &bounded_ops, &max_queues, 0644);
+static struct xenpv_bounds max_queues = { 1, 64, 64 };
+module_param_cb(max_queues, &xenpv_bounded_ops, &max_queues, 0644);
 MODULE_PARM_DESC(max_queues,
 		 "Rings a disk may have, 1-64; no more than CPUs are made (default 64)");
 
-static struct bounds max_ring_page_order = { 0, 4, 4 };
-module_param_cb(max_ring_page_order, &bounded_ops, &max_ring_page_order, 0644);
+static struct xenpv_bounds max_ring_page_order = { 0, 4, 4 };
+module_param_cb(max_ring_page_order, &xenpv_bounded_ops, &max_ring_page_order, 0644);
 MODULE_PARM_DESC(max_ring_page_order,
 		 "Log2 of the pages of a ring, 0-4: 32 to 512 requests (default 4)");
 
-static struct bounds max_segments = { 11, XVBD_MAX_SEGMENTS, XVBD_MAX_SEGMENTS };
-module_param_cb(max_segments, &bounded_ops, &max_segments, 0644);
+static struct xenpv_bounds max_segments = { 11, XVBD_MAX_SEGMENTS, XVBD_MAX_SEGMENTS };
+module_param_cb(max_segments, &xenpv_bounded_ops, &max_segments, 0644);
 MODULE_PARM_DESC(max_segments,
 		 "Segments of 4 KiB in a request, 11-256; 11 means no indirect requests (default 256)");
 
-static struct bounds max_grants = { 0, 16384, 0 };
-module_param_cb(max_grants, &bounded_ops, &max_grants, 0644);
+static struct xenpv_bounds max_grants = { 0, 16384, 0 };
+module_param_cb(max_grants, &xenpv_bounded_ops, &max_grants, 0644);
 MODULE_PARM_DESC(max_grants,
 		 "Data grants of a disk, 0-16384; 0: by size of grant table and memory (default 0)");
 
-static struct bounds io_timeout = { 0, 3600, 60 };
-module_param_cb(io_timeout, &bounded_ops, &io_timeout, 0644);
+static struct xenpv_bounds io_timeout = { 0, 3600, 60 };
+module_param_cb(io_timeout, &xenpv_bounded_ops, &io_timeout, 0644);
 MODULE_PARM_DESC(io_timeout,
 		 "Seconds until an unanswered request is looked after, then replayed, 0-3600; 0: never (default 60)");
 
-static struct bounds outage = { 1, 86400, 60 };
-module_param_cb(outage, &bounded_ops, &outage, 0644);
+static struct xenpv_bounds outage = { 1, 86400, 60 };
+module_param_cb(outage, &xenpv_bounded_ops, &outage, 0644);
 MODULE_PARM_DESC(outage,
 		 "Seconds that I/O waits for a lost backend before it fails, 1-86400 (default 60)");
 
-static struct bounds close_wait_ms = { 100, 60000, 5000 };
-module_param_cb(close_wait_ms, &bounded_ops, &close_wait_ms, 0644);
+static struct xenpv_bounds close_wait_ms = { 100, 60000, 5000 };
+module_param_cb(close_wait_ms, &xenpv_bounded_ops, &close_wait_ms, 0644);
 MODULE_PARM_DESC(close_wait_ms,
 		 "Milliseconds to wait for each step of a backend's closing, 100-60000 (default 5000)");
 
-static struct bounds max_recoveries = { 0, XENPV_BUDGET_MAX, 5 };
-module_param_cb(max_recoveries, &bounded_ops, &max_recoveries, 0644);
+static struct xenpv_bounds max_recoveries = { 0, XENPV_BUDGET_MAX, 5 };
+module_param_cb(max_recoveries, &xenpv_bounded_ops, &max_recoveries, 0644);
 MODULE_PARM_DESC(max_recoveries,
 		 "Faults of a backend survived in recovery_window seconds, 0-32 (default 5)");
 
-static struct bounds recovery_window = { 1, 86400, 300 };
-module_param_cb(recovery_window, &bounded_ops, &recovery_window, 0644);
+static struct xenpv_bounds recovery_window = { 1, 86400, 300 };
+module_param_cb(recovery_window, &xenpv_bounded_ops, &recovery_window, 0644);
 MODULE_PARM_DESC(recovery_window, "See max_recoveries, 1-86400 (default 300)");
 
 static bool persistent = true;

@@ -2,76 +2,41 @@
 #include <linux/cpumask.h>
 #include <linux/module.h>
 
+#include "../core/param.h"
 #include "vnif.h"
 
-/* A value out of bounds is refused when it is written. */
-struct bounds {
-	unsigned int low;
-	unsigned int high;
-	unsigned int value;
-};
-
-static int set_bounded(const char *text, const struct kernel_param *kp)
-{
-	struct bounds *b = kp->arg;
-	unsigned int value;
-	int err = kstrtouint(text, 0, &value);
-
-	if (err)
-		return err;
-	if (value < b->low || value > b->high) {
-		pr_err("xen-vnif: %s=%u is out of bounds, %u to %u\n", kp->name, value, b->low,
-		       b->high);
-		return -ERANGE;
-	}
-	WRITE_ONCE(b->value, value);
-	return 0;
-}
-
-static int get_bounded(char *buffer, const struct kernel_param *kp)
-{
-	const struct bounds *b = kp->arg;
-
-	return sysfs_emit(buffer, "%u\n", b->value);
-}
-
-static const struct kernel_param_ops bounded_ops = {
-	.set = set_bounded,
-	.get = get_bounded,
-};
-
-static struct bounds max_queues = { 1, XVIF_MAX_QUEUES, XVIF_MAX_QUEUES };
-module_param_cb(max_queues, &bounded_ops, &max_queues, 0644);
+static struct xenpv_bounds max_queues = { 1, XVIF_MAX_QUEUES, XVIF_MAX_QUEUES };
+module_param_cb(max_queues, &xenpv_bounded_ops, &max_queues, 0644);
 MODULE_PARM_DESC(max_queues,
 		 "Queues an interface may have, 1-64; no more than CPUs are made (default 64)");
 
-static struct bounds tx_copybreak = { 0, 1024, 256 };
-module_param_cb(tx_copybreak, &bounded_ops, &tx_copybreak, 0644);
+static struct xenpv_bounds tx_copybreak = { 0, 1024, 256 };
+module_param_cb(tx_copybreak, &xenpv_bounded_ops, &tx_copybreak, 0644);
 MODULE_PARM_DESC(tx_copybreak,
 		 "Longest packet sent that is copied to a buffer granted for good, 0-1024 bytes (default 256)");
 
-static struct bounds rx_copybreak = { 64, 1024, 256 };
-module_param_cb(rx_copybreak, &bounded_ops, &rx_copybreak, 0644);
+static struct xenpv_bounds rx_copybreak = { 64, 1024, 256 };
+module_param_cb(rx_copybreak, &xenpv_bounded_ops, &rx_copybreak, 0644);
 MODULE_PARM_DESC(rx_copybreak,
 		 "Longest packet received that is copied out of its page, 64-1024 bytes (default 256)");
 
-static struct bounds outage = { 1, 86400, 60 };
-module_param_cb(outage, &bounded_ops, &outage, 0644);
+static struct xenpv_bounds outage = { 1, 86400, 60 };
+module_param_cb(outage, &xenpv_bounded_ops, &outage, 0644);
 MODULE_PARM_DESC(outage,
 		 "Seconds to try to get a lost backend back before waiting for a new one, 1-86400 (default 60)");
 
-static struct bounds close_wait_ms = { 100, 60000, 5000 };
-module_param_cb(close_wait_ms, &bounded_ops, &close_wait_ms, 0644);
+static struct xenpv_bounds close_wait_ms = { 100, 60000, 5000 };
+module_param_cb(close_wait_ms, &xenpv_bounded_ops, &close_wait_ms, 0644);
 MODULE_PARM_DESC(close_wait_ms,
 		 "Milliseconds to wait for each step of a backend's closing, 100-60000 (default 5000)");
 
-static struct bounds max_recoveries = { 0, XENPV_BUDGET_MAX, 16 };
-module_param_cb(max_recoveries, &bounded_ops, &max_recoveries, 0644);
+static struct xenpv_bounds max_recoveries = { 0, XENPV_BUDGET_MAX, 16 };
+module_param_cb(max_recoveries, &xenpv_bounded_ops, &max_recoveries, 0644);
 MODULE_PARM_DESC(max_recoveries,
 		 "Faults of a backend survived in recovery_window seconds, 0-32 (default 16)");
 
-static struct bounds recovery_window = { 1, 86400, 300 };
-module_param_cb(recovery_window, &bounded_ops, &recovery_window, 0644);
+static struct xenpv_bounds recovery_window = { 1, 86400, 300 };
+module_param_cb(recovery_window, &xenpv_bounded_ops, &recovery_window, 0644);
 MODULE_PARM_DESC(recovery_window, "See max_recoveries, 1-86400 (default 300)");
 
 static bool trusted = true;
