@@ -48,6 +48,14 @@ modules: ## the kernel modules for KVER (the newest installed headers)
 tools: ## daemon, worker and agent into build/tools/bin
 	@scripts/build-tools
 
+.PHONY: rpm
+rpm: deps ## RPM packages into build/packages/rpm
+	@scripts/build-rpm
+
+.PHONY: deb
+deb: deps ## Debian packages into build/packages/deb
+	@scripts/build-deb
+
 .PHONY: clean
 clean: ## remove what was built; keep downloaded and compiled test images
 	rm -rf $(BUILD)
