@@ -5,7 +5,9 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import case
+from harness import Nic, case
+
+from uml.netload import exercise
 
 GUESTS = 60
 DISKS = 16
@@ -63,3 +65,59 @@ def sixty_guests(env):
     idle = (processor_seconds(pids) - spent) / (time.monotonic() - since)
     env.note("idle", f"{100 * idle:.1f}%")
     env.check(idle < 0.5, f"the idle daemon takes {100 * idle:.0f} % of a processor")
+
+
+def daemon_memory(env):
+    """What broker and workers take together, in bytes."""
+    return private_memory([env.backend.pid, *env.backend.workers().values()])
+
+
+def settled(env, guests):
+    """The daemon's memory as soon as its workers are those of @guests and no others."""
+    env.await_(lambda: set(env.backend.workers()) == {g.domid for g in guests}, "its workers", 60)
+    return daemon_memory(env)
+
+
+def busy(guest, env, disks, nics):
+    """Large requests on each disk, many at a time, and traffic on each interface."""
+    if disks:
+        read = "for d in /dev/xvd?; do dd if=$d of=/dev/null bs=1M iflag=direct & done; wait"
+        guest.run(f"({read}) 2>/dev/null", timeout=120)
+    for number in range(nics):
+        exercise(env, guest, number)
+
+
+@case(benches="uml", kernels="plain", net=True, slow=True, timeout=600)
+def memory_of_the_daemon(env):
+    """What a guest, a disk and an interface cost broker and worker: xenpv size holds them."""
+    image = env.image("16M", content=b"x" * (16 << 20))
+    disks = [image.disk(f"xvd{chr(ord('a') + i)}", "r") for i in range(DISKS)]
+    bridges = [env.net.bridge(number) for number in range(10)]
+    env.note("without", f"{daemon_memory(env) >> 10}K")
+    # Programs and libraries are shared; with this one there they are paid for.
+    first = env.guest(disks=disks[:1], nics=[Nic(bridges[0])], name="first")
+    first.configure()
+    busy(first, env, 1, 1)
+    base = settled(env, [first])
+
+    def cost(name, n_disks, n_nics):
+        nics = [Nic(bridge) for bridge in bridges[:n_nics]]
+        guest = env.guest(disks=disks[:n_disks], nics=nics, name=name)
+        idle = settled(env, [first, guest]) - base
+        if n_nics:
+            guest.configure()
+        busy(guest, env, n_disks, n_nics)
+        used = daemon_memory(env) - base
+        guest.destroy()
+        env.await_(lambda: len(env.backend.workers()) == 1, "the worker's end", 60)
+        return idle, used
+
+    one_disk, all_disks = cost("d1", 1, 0), cost("d16", DISKS, 0)
+    one_nic, all_nics = cost("n1", 0, 1), cost("n10", 0, len(bridges))
+    for what, i in (("idle", 0), ("used", 1)):
+        vbd = (all_disks[i] - one_disk[i]) / (DISKS - 1)
+        vif = (all_nics[i] - one_nic[i]) / (len(bridges) - 1)
+        env.note(f"guest-{what}", f"{(one_disk[i] - vbd) / 1024:.0f}K")
+        env.note(f"guest-nics-{what}", f"{(one_nic[i] - vif) / 1024:.0f}K")
+        env.note(f"vbd-{what}", f"{vbd / 1024:.0f}K")
+        env.note(f"vif-{what}", f"{vif / 1024:.0f}K")

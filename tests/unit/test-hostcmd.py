@@ -93,6 +93,39 @@ def list_text(rig):
     equal(lines[3], ["db1", "6", "paused", "paused", "--p---", "pvh", "-", "-", "-", "-"], "db1")
 
 
+FALLBACK = {
+    "data/xenpv/device/fallback/vbd": "driver=xen-blkfront result=loaded uptime=12",
+    "data/xenpv/device/fallback/vbd/reason": "no disk after 10 s",
+}
+
+
+def list_fallback(rig):
+    """A guest that had to take the kernel's own drivers is seen; nonsense does no harm."""
+    guest(rig)
+    rig.agent(5, **FALLBACK)
+    rig.domain(6, "db1")
+    rig.nodes(6, {"data/xenpv/device/fallback/vif": "\x1b[2J result=loaded= driver="})
+    rig.domain(7, "mail1")
+    rig.nodes(7, {"data/xenpv/device/fallback/vif": "driver=xen-netfront result=failed",
+                  "data/xenpv/device/fallback/vbd/reason": "of nothing"})
+    out, _ = rig.run("list")
+    lines = out.splitlines()
+    check(lines[2].endswith("xen-vbd 0.1.0 (fallback of vbd)"), lines[2])
+    check(lines[3].endswith("(fallback of vif)") and "\x1b" not in out, lines[3])
+    found = {g["name"]: g["agent"] for g in rig.json("list")}
+    equal(found["web1"]["fallback"], {"vbd": {"driver": "xen-blkfront", "loaded": True,
+                                              "reason": "no disk after 10 s"}}, "as JSON")
+    equal(found["db1"]["fallback"], {"vif": {"driver": "", "loaded": False, "reason": "?"}},
+          "nonsense")
+    out, _ = rig.run("show", "web1")
+    check("fallback       vbd: no disk after 10 s; xen-blkfront was loaded\n" in out, out)
+    out, _ = rig.run("show", "mail1")
+    check("fallback       vif: ?; xen-netfront could not be loaded either\n" in out, out)
+    rig.domain(8, "old1")
+    rig.agent(8)
+    equal(rig.json("show", "old1")["agent"]["fallback"], None, "without")
+
+
 def list_states(rig):
     """Each state in virsh's words, xm's and ours."""
     states = [
@@ -453,7 +486,7 @@ def many_guests(rig):
     top.finish()
 
 
-main([check_files, size_files, list_text, list_states, list_hostile, list_stopping,
+main([check_files, size_files, list_text, list_fallback, list_states, list_hostile, list_stopping,
       xen_fails, show_guest, show_kernel_backend, show_absent, top_batch, top_json,
       top_follows, top_sort, top_screen, top_without_terminal, metrics_text, metrics_http,
       metrics_trouble, many_guests])
