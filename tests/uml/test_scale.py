@@ -2,8 +2,10 @@
 """Many guests on one host."""
 
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from harness import Nic, case
 
@@ -78,6 +80,13 @@ def settled(env, guests):
     return daemon_memory(env)
 
 
+def sizing(what):
+    """The KiB that xenpv size reckons with."""
+    header = Path(__file__).parents[2] / "tools/xenpv/config/sizing.h"
+    text = header.read_text(encoding="utf-8")
+    return int(re.search(rf"SIZING_{what}_KIB\s+(\d+)", text).group(1))
+
+
 def busy(guest, env, disks, nics):
     """Large requests on each disk, many at a time, and traffic on each interface."""
     if disks:
@@ -93,7 +102,9 @@ def memory_of_the_daemon(env):
     image = env.image("16M", content=b"x" * (16 << 20))
     disks = [image.disk(f"xvd{chr(ord('a') + i)}", "r") for i in range(DISKS)]
     bridges = [env.net.bridge(number) for number in range(10)]
-    env.note("without", f"{daemon_memory(env) >> 10}K")
+    broker = daemon_memory(env)
+    env.note("broker", f"{broker >> 10}K")
+    env.check(broker <= 1.25 * 1024 * sizing("BROKER"), f"the broker takes {broker} bytes")
     # Programs and libraries are shared; with this one there they are paid for.
     first = env.guest(disks=disks[:1], nics=[Nic(bridges[0])], name="first")
     first.configure()
@@ -114,10 +125,11 @@ def memory_of_the_daemon(env):
 
     one_disk, all_disks = cost("d1", 1, 0), cost("d16", DISKS, 0)
     one_nic, all_nics = cost("n1", 0, 1), cost("n10", 0, len(bridges))
-    for what, i in (("idle", 0), ("used", 1)):
-        vbd = (all_disks[i] - one_disk[i]) / (DISKS - 1)
-        vif = (all_nics[i] - one_nic[i]) / (len(bridges) - 1)
-        env.note(f"guest-{what}", f"{(one_disk[i] - vbd) / 1024:.0f}K")
-        env.note(f"guest-nics-{what}", f"{(one_nic[i] - vif) / 1024:.0f}K")
-        env.note(f"vbd-{what}", f"{vbd / 1024:.0f}K")
-        env.note(f"vif-{what}", f"{vif / 1024:.0f}K")
+    for when, i in (("idle", 0), ("used", 1)):
+        ring = (all_disks[i] - one_disk[i]) / (DISKS - 1)
+        queue = (all_nics[i] - one_nic[i]) / (len(bridges) - 1)
+        worker = max(one_disk[i] - ring, one_nic[i] - queue)
+        for what, value in (("worker", worker), ("ring", ring), ("queue", queue)):
+            env.note(f"{what}-{when}", f"{value / 1024:.0f}K")
+            limit = sizing(what.upper()) * 1024
+            env.check(value <= 1.25 * limit, f"a {what} takes {value:.0f} bytes, not {limit}")
