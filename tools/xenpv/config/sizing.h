@@ -37,10 +37,10 @@
  *
  * A disk has a ring, and an interface a queue, for each vCPU, up to SIZING_RINGS_MAX.
  */
-#define SIZING_BROKER_KIB 0
-#define SIZING_WORKER_KIB 0 /* for a guest, whatever it has */
-#define SIZING_RING_KIB   0 /* of a VBD */
-#define SIZING_QUEUE_KIB  0 /* of a VNIF */
+#define SIZING_BROKER_KIB 1088
+#define SIZING_WORKER_KIB 1280 /* for a guest, whatever it has */
+#define SIZING_RING_KIB   704 /* of a VBD */
+#define SIZING_QUEUE_KIB  512 /* of a VNIF */
 #define SIZING_RINGS_MAX  8
 /* The bound of the buffers of a ring, in use while it is full of large requests that are bounced.
  */
