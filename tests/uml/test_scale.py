@@ -2,10 +2,14 @@
 """Many guests on one host."""
 
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from harness import case
+from harness import Nic, case
+
+from uml.netload import exercise
 
 GUESTS = 60
 DISKS = 16
@@ -63,3 +67,74 @@ def sixty_guests(env):
     idle = (processor_seconds(pids) - spent) / (time.monotonic() - since)
     env.note("idle", f"{100 * idle:.1f}%")
     env.check(idle < 0.5, f"the idle daemon takes {100 * idle:.0f} % of a processor")
+
+
+def daemon_memory(env):
+    """What broker and workers take together, in bytes."""
+    return private_memory([env.backend.pid, *env.backend.workers().values()])
+
+
+def settled(env, guests):
+    """The daemon's memory as soon as its workers are those of @guests and no others."""
+    env.await_(lambda: set(env.backend.workers()) == {g.domid for g in guests}, "its workers", 60)
+    return daemon_memory(env)
+
+
+def sizing(what):
+    """The KiB that xenpv size reckons with."""
+    header = Path(__file__).parents[2] / "tools/xenpv/config/sizing.h"
+    text = header.read_text(encoding="utf-8")
+    return int(re.search(rf"SIZING_{what}_KIB\s+(\d+)", text).group(1))
+
+
+def busy(env, guest, disks, nics):
+    """Large requests on each disk, many at a time, and traffic on each interface."""
+    if disks:
+        read = "for d in /dev/xvd?; do dd if=$d of=/dev/null bs=1M iflag=direct & done; wait"
+        guest.run(f"({read}) 2>/dev/null", timeout=120)
+    if nics:
+        guest.configure()
+    for number in range(nics):
+        exercise(env, guest, number)
+
+
+@case(benches="uml", kernels="plain", net=True, slow=True, timeout=600)
+def memory_of_the_daemon(env):
+    """What a guest, a disk and an interface cost broker and worker: xenpv size holds them."""
+    image = env.image("16M", content=b"x" * (16 << 20))
+    disks = [image.disk(f"xvd{chr(ord('a') + i)}", "r") for i in range(DISKS)]
+    bridges = [env.net.bridge(number) for number in range(10)]
+    broker = daemon_memory(env)
+    env.note("broker", f"{broker >> 10}K")
+    env.check(broker <= 1.25 * 1024 * sizing("BROKER"), f"the broker takes {broker} bytes")
+
+    def start(name, n_disks, n_nics):
+        nics = [Nic(bridge) for bridge in bridges[:n_nics]]
+        driver = "xen-vnif" if nics else "xen-vbd"
+        return env.guest(disks=disks[:n_disks], nics=nics, name=name, frontend=driver)
+
+    # Programs and libraries are shared; with these two there they are paid for.
+    others = [start("disk", 1, 0), start("nic", 0, 1)]
+    busy(env, others[0], 1, 0)
+    busy(env, others[1], 0, 1)
+    base = settled(env, others)
+
+    def cost(name, n_disks, n_nics):
+        guest = start(name, n_disks, n_nics)
+        idle = settled(env, [*others, guest]) - base
+        busy(env, guest, n_disks, n_nics)
+        used = daemon_memory(env) - base
+        guest.destroy()
+        settled(env, others)
+        return idle, used
+
+    one_disk, all_disks = cost("d1", 1, 0), cost("d16", DISKS, 0)
+    one_nic, all_nics = cost("n1", 0, 1), cost("n10", 0, len(bridges))
+    for when, i in (("idle", 0), ("used", 1)):
+        ring = (all_disks[i] - one_disk[i]) / (DISKS - 1)
+        queue = (all_nics[i] - one_nic[i]) / (len(bridges) - 1)
+        worker = max(one_disk[i] - ring, one_nic[i] - queue)
+        for what, value in (("worker", worker), ("ring", ring), ("queue", queue)):
+            env.note(f"{what}-{when}", f"{value / 1024:.0f}K")
+            limit = sizing(what.upper()) * 1024
+            env.check(value <= 1.25 * limit, f"a {what} takes {value:.0f} bytes, not {limit}")

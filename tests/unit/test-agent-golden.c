@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A view made for xe-guest-utilities keeps working: each node that its daemon writes is in
- * our report, in the same format, or its absence has a reason here.
+ * A view made for xe-guest-utilities keeps working: each node that its daemon writes is
+ * written by us, in the same format, or its absence has a reason in agent-golden.list; and
+ * what else we write is there, too.
  */
+#include <errno.h>
 #include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,52 +17,138 @@
 #include "agent-root.h"
 #include "agent.h"
 #include "lib/cleanup.h"
+#include "publish.h"
 #include "suspend.h"
 
-#define DECIMAL "^[0-9]+$"
-
-/*
- * What xe-daemon 8 writes (guestmetric_linux.go, xe-daemon.go), on a guest with one vif
- * and one disk; @why: for what differs on purpose.
- */
-static const struct {
-	const char *path;
-	const char *format; /* extended regular expression; NULL: not ours */
-	const char *why;
-} golden[] = {
-	{ "attr/PVAddons/Installed", "^1$", NULL },
-	{ "attr/PVAddons/MajorVersion", DECIMAL, NULL },
-	{ "attr/PVAddons/MinorVersion", DECIMAL, NULL },
-	{ "attr/PVAddons/MicroVersion", DECIMAL, NULL },
-	{ "attr/PVAddons/BuildVersion", DECIMAL, NULL },
-	{ "data/os_name", "^Debian GNU/Linux 12 \\(bookworm\\)$", NULL },
-	{ "data/os_distro", "^debian$", NULL },
-	{ "data/os_majorver", DECIMAL, NULL },
-	{ "data/os_minorver", DECIMAL, NULL },
-	{ "data/os_uname", "^[0-9]+\\.[0-9]+", NULL },
-	{ "data/meminfo_total", "^2015232$", NULL },
-	{ "data/meminfo_free", "^1712344$", "MemAvailable, in both" },
-	{ "attr/vif/3/ipv4/0", "^192\\.0\\.2\\.7$", NULL },
-	{ "attr/vif/3/ipv6/0", "^2001:db8::7$", NULL },
-	{ "data/updated",
-	  "^[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
-	  "[0-9]{4}$",
-	  "UTC without the zone's name, as the C library prints" },
-	{ "control/feature-balloon", NULL, "the balloon driver says it; under xl read-only" },
-	{ "data/volumes/0/name", NULL, "no toolstack reads it; data/xenpv/device/vbd has more" },
-	{ "data/volumes/0/size", NULL, "likewise" },
-	{ "data/volumes/0/free", NULL, "likewise" },
-	{ "data/volumes/0/filesystem", NULL, "likewise" },
-	{ "data/volumes/0/mount_points/0", NULL, "likewise" },
-	{ "data/volumes/0/extents/0", NULL, "likewise; it is a path of the host" },
-	{ "xenserver/attr/net-sriov-vf/0/ipv4/0", NULL, "passed-through cards are no vifs" },
+/* agent-golden.list: what is compared, and how. */
+enum when {
+	WHEN_MUST,
+	WHEN_NIC,
+	WHEN_NEVER,
+	WHEN_ALSO,
+	WHEN_MAX
 };
 
-/* Nodes of other agents and of the documentation that xe-daemon lacks. */
-static const char *const also[] = {
-	"attr/vif/3/name", "attr/vif/3/mac/0",    "data/host_name_dns",
-	"drivers/0",       "feature/hotplug/vbd", "feature/hotplug/vif",
+struct golden {
+	enum when when;
+	char path[100], value[200];
+	regex_t path_form, value_form;
+	unsigned int found;
 };
+
+#define GOLDEN_MAX 40
+#define NODES_MAX  200
+
+static struct {
+	struct golden golden[GOLDEN_MAX];
+	size_t n_golden;
+	/* the xenstore */
+	struct {
+		char path[100], value[REPORT_VALUE_MAX + 1];
+	} nodes[NODES_MAX];
+	size_t n_nodes;
+} t;
+
+/* The toolstack lets a guest write there, and nowhere else. */
+static bool is_writable(const char *path)
+{
+	static const char *const places[] = { "attr/", "data/", "drivers/", "feature/" };
+
+	for (size_t i = 0; i < ELEMENTSOF(places); i++)
+		if (strncmp(path, places[i], strlen(places[i])) == 0)
+			return true;
+	return false;
+}
+
+int __wrap_xsc_write(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		     const char *value);
+int __wrap_xsc_write(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		     const char *value)
+{
+	(void)xs;
+	(void)tid;
+	assert_string_equal(key, "");
+	if (!is_writable(dir))
+		return -EACCES;
+	for (size_t i = 0; i < t.n_nodes; i++)
+		if (strcmp(t.nodes[i].path, dir) == 0)
+			fail_msg("%s is written twice", dir);
+	assert_true(t.n_nodes < NODES_MAX);
+	snprintf(t.nodes[t.n_nodes].path, sizeof(t.nodes[0].path), "%s", dir);
+	snprintf(t.nodes[t.n_nodes++].value, sizeof(t.nodes[0].value), "%s", value);
+	return 0;
+}
+
+int __wrap_xsc_remove(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key);
+int __wrap_xsc_remove(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key)
+{
+	(void)xs;
+	(void)tid;
+	(void)dir;
+	(void)key;
+	return 0;
+}
+
+static void compile(regex_t *form, const char *text)
+{
+	char whole[256];
+
+	assert_true(snprintf(whole, sizeof(whole), "^(%s)$", text) < (int)sizeof(whole));
+	if (regcomp(form, whole, REG_EXTENDED | REG_NOSUB) != 0)
+		fail_msg("not a regular expression: %s", text);
+}
+
+static void load_line(char *line)
+{
+	static const char *const names[WHEN_MAX] = { "must", "nic", "never", "also" };
+	struct golden *g = &t.golden[t.n_golden++];
+	const char *when = strsep(&line, "\t"), *path = strsep(&line, "\t");
+	const char *value = line ? strsep(&line, "\t") : "";
+
+	assert_true(t.n_golden <= GOLDEN_MAX);
+	while (g->when < WHEN_MAX && strcmp(names[g->when], when) != 0)
+		g->when++;
+	if (g->when == WHEN_MAX || !path)
+		fail_msg("a line begins with %s", when);
+	/* A difference has its reason. */
+	if (g->when == WHEN_NEVER || g->when == WHEN_ALSO)
+		assert_true(line && *line);
+	snprintf(g->path, sizeof(g->path), "%s", path);
+	snprintf(g->value, sizeof(g->value), "%s", value);
+	compile(&g->path_form, g->path);
+	compile(&g->value_form, g->value);
+}
+
+static void load_golden(void)
+{
+	FILE *file = fopen(GOLDEN_LIST, "re");
+	char line[400];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] && line[0] != '#')
+			load_line(line);
+	}
+	fclose(file);
+	assert_true(t.n_golden > 15);
+}
+
+static int set_up(void **state)
+{
+	memset(&t, 0, sizeof(t));
+	load_golden();
+	return root_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+	for (size_t i = 0; i < t.n_golden; i++) {
+		regfree(&t.golden[i].path_form);
+		regfree(&t.golden[i].value_form);
+	}
+	return root_tear_down(state);
+}
 
 static void fill(const struct root *root)
 {
@@ -108,32 +197,78 @@ static void gather(const struct root *root, struct report *report)
 	sources_clear(&sources);
 }
 
+/* The entry for @path, or NULL. */
+static struct golden *golden_for(const char *path)
+{
+	for (size_t i = 0; i < t.n_golden; i++)
+		if (regexec(&t.golden[i].path_form, path, 0, NULL, 0) == 0)
+			return &t.golden[i];
+	return NULL;
+}
+
+static void compare(void)
+{
+	for (size_t i = 0; i < t.n_nodes; i++) {
+		const char *path = t.nodes[i].path, *value = t.nodes[i].value;
+		struct golden *g;
+
+		if (strncmp(path, "data/xenpv/", strlen("data/xenpv/")) == 0)
+			continue;
+		g = golden_for(path);
+		if (!g || g->when == WHEN_NEVER)
+			fail_msg("%s is written, and not in the list", path);
+		if (regexec(&g->value_form, value, 0, NULL, 0) != 0)
+			fail_msg("%s = \"%s\" is not of the form %s", path, value, g->value);
+		g->found++;
+	}
+	/* This guest has all: drivers, an interface with addresses of both families. */
+	for (size_t i = 0; i < t.n_golden; i++) {
+		const struct golden *g = &t.golden[i];
+
+		if (g->when != WHEN_NEVER && !g->found &&
+		    strcmp(g->path, "data/cant_suspend_reason"))
+			fail_msg("%s is not written", g->path);
+	}
+}
+
+static const char *node(const char *path)
+{
+	for (size_t i = 0; i < t.n_nodes; i++)
+		if (strcmp(t.nodes[i].path, path) == 0)
+			return t.nodes[i].value;
+	return NULL;
+}
+
 static void test_golden(void **state)
 {
+	static const char *const exactly[][2] = {
+		{ "data/os_name", "Debian GNU/Linux 12 (bookworm)" },
+		{ "data/os_distro", "debian" },
+		{ "data/os_majorver", "12" },
+		{ "data/os_minorver", "5" },
+		{ "data/meminfo_total", "2015232" },
+		{ "data/meminfo_free", "1712344" },
+		{ "attr/vif/3/name", "enX3" },
+		{ "attr/vif/3/mac/0", "00:16:3e:00:00:03" },
+		{ "attr/vif/3/ipv4/0", "192.0.2.7" },
+		{ "attr/vif/3/ipv6/0", "2001:db8::7" },
+	};
 	_cleanup_(report_clear) struct report report = { 0 };
+	struct publisher publisher = { .xs = (struct xs_conn *)&t };
 
 	gather(*state, &report);
-	for (size_t i = 0; i < ELEMENTSOF(golden); i++) {
-		const char *value = report_find(&report, golden[i].path);
-		regex_t format;
-
-		if (!golden[i].format) {
-			assert_null(value);
-			assert_non_null(golden[i].why);
-			continue;
-		}
-		if (!value)
-			fail_msg("%s is not reported", golden[i].path);
-		assert_int_equal(regcomp(&format, golden[i].format, REG_EXTENDED | REG_NOSUB), 0);
-		if (regexec(&format, value, 0, NULL, 0) != 0)
-			fail_msg("%s = \"%s\" is not of the form %s", golden[i].path, value,
-				 golden[i].format);
-		regfree(&format);
+	assert_true(publish(&publisher, &report) > 20);
+	/* Nothing was refused: all is where a guest may write. */
+	for (enum refusal refusal = 0; refusal < REFUSAL_MAX; refusal++)
+		assert_false(publisher.refused[refusal]);
+	publisher_forget(&publisher);
+	compare();
+	assert_int_equal(golden_for("attr/PVAddons/MajorVersion")->found, 4);
+	for (size_t i = 0; i < ELEMENTSOF(exactly); i++) {
+		assert_non_null(node(exactly[i][0]));
+		assert_string_equal(node(exactly[i][0]), exactly[i][1]);
 	}
-	for (size_t i = 0; i < ELEMENTSOF(also); i++)
-		if (!report_find(&report, also[i]))
-			fail_msg("%s is not reported", also[i]);
-	assert_string_equal(report.entries[report.n - 1].path, "data/updated");
+	assert_string_equal(t.nodes[t.n_nodes - 1].path, "data/updated");
 }
 
 static void test_drivers(void **state)
@@ -177,31 +312,12 @@ static void test_suspend(void **state)
 	check_suspend(root, "1", false, "PCI");
 }
 
-/* Nothing but what the toolstack lets a guest write, and no node twice. */
-static void test_writable_places(void **state)
-{
-	static const char *const places[] = { "attr/", "data/", "drivers/", "feature/" };
-	_cleanup_(report_clear) struct report report = { 0 };
-
-	gather(*state, &report);
-	for (size_t i = 0; i < report.n; i++) {
-		bool known = false;
-
-		for (size_t j = 0; j < ELEMENTSOF(places); j++)
-			known |= strncmp(report.entries[i].path, places[j], strlen(places[j])) == 0;
-		assert_true(known);
-		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(report.entries[i].path, report.entries[j].path);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_golden, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_golden, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drivers, root_set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_suspend, root_set_up, root_tear_down),
-		cmocka_unit_test_setup_teardown(test_writable_places, root_set_up, root_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
@@ -17,6 +17,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/parse.h"
+#include "nlsource.h"
 
 /* A dump is repeated this often if links come and go meanwhile. */
 #define DUMP_TRIES 5
@@ -25,6 +26,7 @@
 /* Messages taken in one go; the rest of a flood waits for the next turn of the loop. */
 #define EVENT_BURST 256
 #define VIF_MAX     UINT32_MAX
+#define GROUP(n)    (1u << ((n)-1))
 
 static void mnl_closep(struct mnl_socket **socket)
 {
@@ -320,36 +322,13 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 int netlink_watch(sd_event *event, void (*changed)(void *userdata), void *userdata,
 		  sd_event_source **ret)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR };
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	_cleanup_free_ struct watch *watch = malloc(sizeof(*watch));
-	_cleanup_close_ int fd = -1;
-	sd_event_source *source;
-	int r;
+	struct watch *watch = malloc(sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
 	*watch = (struct watch){ changed, userdata };
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	for (size_t i = 0; i < ELEMENTSOF(groups); i++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
-			       sizeof(groups[i])) < 0)
-			return -errno;
-	r = sd_event_add_io(event, &source, fd, EPOLLIN, on_event, watch);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_destroy_callback(source, free);
-	if (r >= 0) {
-		(void)TAKE_PTR(watch);
-		r = sd_event_source_set_io_fd_own(source, true);
-	}
-	if (r < 0) {
-		sd_event_source_disable_unref(source);
-		return r;
-	}
-	(void)TAKE_FD(fd);
-	*ret = source;
-	return 0;
+	return nlsource_add(event, NETLINK_ROUTE,
+			    GROUP(RTNLGRP_LINK) | GROUP(RTNLGRP_IPV4_IFADDR) |
+				    GROUP(RTNLGRP_IPV6_IFADDR),
+			    on_event, watch, ret);
 }

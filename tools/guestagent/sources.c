@@ -38,6 +38,23 @@ static int report_suspend(struct sources *sources, struct report *report)
 	return suspend_report(sources->root, feature, known, sources->frozen, report);
 }
 
+/* What cannot be read is no reason to leave out the rest. */
+static int report_fallback(struct sources *sources, struct report *report)
+{
+	struct fallback fallback;
+	int r;
+
+	r = fallback_read(sources->root, &fallback);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && !sources->fallback_failed)
+		log_warning(r, "cannot read %s: %m", FALLBACK_FILE);
+	sources->fallback_failed = r < 0;
+	fallback_log(&sources->fallback, &fallback);
+	sources->fallback = fallback;
+	return fallback_report(&fallback, report);
+}
+
 static int report_system(struct sources *sources, struct report *report)
 {
 	_cleanup_(os_info_clear) struct os_info os = { 0 };
@@ -53,6 +70,9 @@ static int report_system(struct sources *sources, struct report *report)
 	if (r < 0)
 		return r;
 	r = drivers_report(sources->root, report);
+	if (r < 0)
+		return r;
+	r = report_fallback(sources, report);
 	return r < 0 ? r : report_suspend(sources, report);
 }
 

@@ -9,6 +9,7 @@
 
 #include "clockwatch.h"
 #include "disks.h"
+#include "fallback.h"
 #include "lib/xs.h"
 #include "nettable.h"
 #include "report.h"
@@ -19,7 +20,7 @@
 /* In the order in which they are written; the last go without if nodes run out. */
 enum section {
 	SECTION_NONE,    /* shutdown and freeze, which their own parts write */
-	SECTION_SYSTEM,  /* agent, operating system, drivers */
+	SECTION_SYSTEM,  /* agent, operating system, drivers, fallback */
 	SECTION_NETWORK, /* attr/vif */
 	SECTION_MEMORY,  /* data/meminfo_* */
 	SECTION_TIME,    /* data/xenpv/time */
@@ -39,6 +40,8 @@ struct sources {
 	struct vif_memory vifs;
 	struct vif_histories vif_histories;
 	struct disks disks;
+	struct fallback fallback; /* as last read */
+	bool fallback_failed;     /* to be read, and it was logged */
 	sd_event_source *netlink, *mounts, *uevents, *pressure[2];
 	struct clockwatch clock;
 	const char *correction; /* of the clock after the last resume, or NULL */

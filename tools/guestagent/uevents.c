@@ -5,11 +5,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
 
-#include "lib/cleanup.h"
+#include "nlsource.h"
 
 /* Group of the kernel's messages; udevd's have another. */
 #define GROUP_KERNEL 1
@@ -71,31 +70,10 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 
 int uevents_watch(sd_event *event, uevents_fn fn, void *userdata, sd_event_source **ret)
 {
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = GROUP_KERNEL };
-	_cleanup_free_ struct watch *watch = malloc(sizeof(*watch));
-	_cleanup_close_ int fd = -1;
-	sd_event_source *source;
-	int r;
+	struct watch *watch = malloc(sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
 	*watch = (struct watch){ fn, userdata };
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	r = sd_event_add_io(event, &source, fd, EPOLLIN, on_event, watch);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_destroy_callback(source, free);
-	if (r >= 0) {
-		(void)TAKE_PTR(watch);
-		r = sd_event_source_set_io_fd_own(source, true);
-	}
-	if (r < 0) {
-		sd_event_source_disable_unref(source);
-		return r;
-	}
-	(void)TAKE_FD(fd);
-	*ret = source;
-	return 0;
+	return nlsource_add(event, NETLINK_KOBJECT_UEVENT, GROUP_KERNEL, on_event, watch, ret);
 }

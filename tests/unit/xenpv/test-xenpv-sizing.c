@@ -57,6 +57,44 @@ static void test_host(void **state)
 	assert_int_equal(s.dom0, 9000);
 }
 
+/* What the daemon takes; stays within what the formulas put aside for it. */
+static void test_backend(void **state)
+{
+	const struct sizing_guest few = {
+		.memory_mb = 1024, .vcpus = 2, .vbds = 2, .vnifs = 1, .count = 10
+	};
+	const struct sizing_guest two[] = { few, { .memory_mb = 64, .vcpus = 1, .count = 1 } };
+	const struct sizing_guest wide = {
+		.memory_mb = 1024, .vcpus = 32, .vbds = 1, .vnifs = 1, .count = 1
+	};
+
+	(void)state;
+	/* 1088 + 10 * (1280 + 2 * (2 * 704 + 512)) = 52288 KiB = 51.06 MB, rounded up */
+	assert_int_equal(sizing_backend(&few, 1), 511);
+	/* and 1280 KiB: 53568 KiB = 52.31 MB */
+	assert_int_equal(sizing_backend(two, 2), 524);
+	/* 10 * 2 * 2 rings of 8 MB */
+	assert_int_equal(sizing_backend_max(&few, 1), 511 + 3200);
+	/* 8 rings, not 32: 1088 + 1280 + 8 * (704 + 512) = 12096 KiB */
+	assert_int_equal(sizing_backend(&wide, 1), 119);
+	assert_int_equal(sizing_backend_max(&wide, 1), 119 + 640);
+	assert_int_equal(sizing_backend(NULL, 0), 11);
+
+	/* 16 MB a guest and the drivers' part, for a guest of one vCPU with all there may be */
+	for (uint32_t vbds = 0; vbds <= SIZING_GUEST_VBDS_MAX; vbds++)
+		for (uint32_t vnifs = 0; vnifs <= SIZING_GUEST_VNIFS_MAX; vnifs++) {
+			const struct sizing_guest g = { .memory_mb = 512,
+							.vcpus = 1,
+							.vbds = vbds,
+							.vnifs = vnifs,
+							.count = 60 };
+			struct sizing s;
+
+			sizing_host(&g, 1, 0, 0, 512, &s);
+			assert_true(sizing_backend(&g, 1) <= 60 * 160 + s.dom0_devices);
+		}
+}
+
 /* The least memory is enough, and a MB less is not. */
 static void test_least(void **state)
 {
@@ -167,9 +205,10 @@ static void test_cpulist(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_guest), cmocka_unit_test(test_host),
-		cmocka_unit_test(test_least), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_vdev),  cmocka_unit_test(test_cpulist),
+		cmocka_unit_test(test_guest),   cmocka_unit_test(test_host),
+		cmocka_unit_test(test_least),   cmocka_unit_test(test_large),
+		cmocka_unit_test(test_backend), cmocka_unit_test(test_vdev),
+		cmocka_unit_test(test_cpulist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* xenpv check: read domain configurations as a whole before they do harm. */
 #include <errno.h>
-#include <glob.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,47 +10,20 @@
 #include "lib/cleanup.h"
 #include "lib/parse.h"
 #include "xenpv/bridge/facts.h"
-#include "xenpv/bridge/files.h"
 #include "xenpv/bridge/site.h"
 #include "xenpv/check/rules.h"
 #include "xenpv/command.h"
+#include "xenpv/config/configs.h"
 #include "xenpv/config/sizing.h"
 #include "xenpv/host/hypervisor.h"
 
-#define CONFIGURATIONS "/etc/xen/*.cfg"
-#define MAC_PREFIX     "02:17:42:2F"
-
-struct file_id {
-	dev_t dev;
-	ino_t ino;
-};
+#define MAC_PREFIX "02:17:42:2F"
 
 struct reader {
 	struct check check;
 	struct check_host host;
-	struct file_id *seen;
-	size_t n_seen;
+	size_t n_files;
 };
-
-/* The same file by another name, as from /etc/xen/auto, is not a second guest. */
-static int is_new(struct reader *in, const char *path, struct problem *p)
-{
-	struct file_id *seen;
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return problem_set(p, errno == ENOENT ? EXIT_ABSENT : EXIT_FAILED, -errno,
-				   "%s: cannot be read: %m", path);
-	for (size_t i = 0; i < in->n_seen; i++)
-		if (in->seen[i].dev == st.st_dev && in->seen[i].ino == st.st_ino)
-			return 0;
-	seen = reallocarray(in->seen, in->n_seen + 1, sizeof(*seen));
-	if (!seen)
-		return problem_set(p, EXIT_FAILED, -ENOMEM, "%s: %m", path);
-	in->seen = seen;
-	seen[in->n_seen++] = (struct file_id){ st.st_dev, st.st_ino };
-	return 1;
-}
 
 /* In /etc/xen/auto there are links to configurations, never these themselves. */
 static int check_auto(struct reader *in, const char *path)
@@ -69,46 +41,12 @@ static int check_auto(struct reader *in, const char *path)
 	return 0;
 }
 
-static int read_file(struct reader *in, const char *path, struct problem *p)
+static int take_text(void *userdata, const char *path, const char *text)
 {
-	_cleanup_free_ char *text = NULL;
-	int r = is_new(in, path, p);
+	struct reader *in = userdata;
+	int r = check_auto(in, path);
 
-	if (r <= 0)
-		return r;
-	r = file_read(path, XLCONF_SIZE_MAX, &text);
-	if (r == -EFBIG || r == -EINVAL) {
-		in->check.n_files++;
-		findings_add(&in->check.findings, SEVERITY_ERROR, path, 0,
-			     r == -EFBIG ? "is larger than 1 MiB; it is no domain configuration"
-					 : "has a NUL byte; it is no domain configuration");
-		return 0;
-	}
-	if (r < 0)
-		return problem_set(p, r == -ENOENT ? EXIT_ABSENT : EXIT_FAILED, r,
-				   "%s: cannot be read: %m", path);
-	r = check_auto(in, path);
-	if (r >= 0)
-		r = check_text(&in->check, &in->host, path, text);
-	return r < 0 ? problem_set(p, EXIT_FAILED, r, "%s: %m", path) : 0;
-}
-
-static int read_files(struct reader *in, char **names, int n, struct problem *p)
-{
-	glob_t found = { 0 };
-	int r = 0;
-
-	if (n > 0) {
-		for (int i = 0; i < n && r >= 0; i++)
-			r = read_file(in, names[i], p);
-		return r;
-	}
-	if (glob(CONFIGURATIONS, 0, NULL, &found) == GLOB_NOSPACE)
-		r = problem_set(p, EXIT_FAILED, -ENOMEM, CONFIGURATIONS ": %m");
-	for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-		r = read_file(in, found.gl_pathv[i], p);
-	globfree(&found);
-	return r;
+	return r < 0 ? r : check_text(&in->check, &in->host, path, text);
 }
 
 static bool take_number(const char *option, const char *text, uint64_t max, uint64_t *ret)
@@ -122,7 +60,7 @@ static bool take_number(const char *option, const char *text, uint64_t max, uint
 
 static int run(struct reader *in, char **names, int n, struct problem *p)
 {
-	int r = read_files(in, names, n, p);
+	int r = configs_read(names, n, &in->check.findings, take_text, in, &in->n_files, p);
 
 	if (r < 0)
 		return r;
@@ -218,9 +156,7 @@ int cmd_check(int argc, char **argv, bool json)
 	if (r < 0)
 		problem_print(&p);
 	status = r < 0 ? p.status
-		       : findings_print(&in.check.findings, in.check.n_files, call.json,
-					EXIT_FAILED);
-	free(in.seen);
+		       : findings_print(&in.check.findings, in.n_files, call.json, EXIT_FAILED);
 	check_clear(&in.check);
 	site_close(&site);
 	return status;

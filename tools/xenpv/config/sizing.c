@@ -21,6 +21,33 @@ uint64_t sizing_overhead(const struct sizing_guest *g)
 	return (8 + (uint64_t)g->vcpus) * SIZING_MB + up(8 * g->memory_mb * SIZING_MB, 1024);
 }
 
+static uint64_t rings(const struct sizing_guest *g)
+{
+	return g->vcpus < SIZING_RINGS_MAX ? g->vcpus : SIZING_RINGS_MAX;
+}
+
+uint64_t sizing_backend(const struct sizing_guest *guests, uint32_t n)
+{
+	uint64_t kib = SIZING_BROKER_KIB;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sizing_guest *g = &guests[i];
+
+		kib += g->count * (SIZING_WORKER_KIB + rings(g) * (g->vbds * SIZING_RING_KIB +
+								   g->vnifs * SIZING_QUEUE_KIB));
+	}
+	return up(kib * SIZING_MB, 1024);
+}
+
+uint64_t sizing_backend_max(const struct sizing_guest *guests, uint32_t n)
+{
+	uint64_t buffers = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		buffers += rings(&guests[i]) * guests[i].vbds * guests[i].count;
+	return sizing_backend(guests, n) + buffers * SIZING_RING_MAX_MB * SIZING_MB;
+}
+
 void sizing_host(const struct sizing_guest *guests, uint32_t n, uint64_t installed_mb,
 		 uint64_t dom0_mb, uint64_t dom0_native_mb, struct sizing *ret)
 {

@@ -27,6 +27,25 @@
 #define SIZING_GUEST_VBDS_MAX  16
 #define SIZING_GUEST_VNIFS_MAX 10
 
+/*
+ * What xenpv-backendd has been measured to take, in KiB, for programs that are in use: the
+ * proportional set size of broker and workers without the guests' own pages, which they map.
+ * Each is what one more guest, ring or interface added, after large requests on every disk at
+ * once and traffic on every interface; the figures are rounded up to 64 KiB. The measurement:
+ *
+ *	tests/run --bench uml --slow memory_of_the_daemon
+ *
+ * A disk has a ring, and an interface a queue, for each vCPU, up to SIZING_RINGS_MAX.
+ */
+#define SIZING_BROKER_KIB 1088
+#define SIZING_WORKER_KIB 1280 /* for a guest, whatever it has */
+#define SIZING_RING_KIB   704 /* of a VBD */
+#define SIZING_QUEUE_KIB  512 /* of a VNIF */
+#define SIZING_RINGS_MAX  8
+/* The bound of the buffers of a ring, in use while it is full of large requests that are bounced.
+ */
+#define SIZING_RING_MAX_MB 8
+
 struct sizing_guest {
 	uint64_t memory_mb; /* as configured */
 	uint32_t vcpus, vbds, vnifs;
@@ -37,6 +56,13 @@ struct sizing_guest {
 uint64_t sizing_hypervisor(uint64_t installed_mb);
 uint64_t sizing_drivers(const struct sizing_guest *g);
 uint64_t sizing_overhead(const struct sizing_guest *g);
+
+/*
+ * What xenpv-backendd takes for the @n kinds of guests together, in tenths of MB, rounded up: as
+ * measured, and with all buffers of all rings full. It is part of dom0's memory.
+ */
+uint64_t sizing_backend(const struct sizing_guest *guests, uint32_t n);
+uint64_t sizing_backend_max(const struct sizing_guest *guests, uint32_t n);
 
 struct sizing {
 	uint64_t hypervisor, firmware, dom0, dom0_devices; /* tenths of MB */

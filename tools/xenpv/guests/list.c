@@ -51,10 +51,14 @@ static void print_guest(const struct guest_view *g)
 	/* what the guest itself says comes first while it is up */
 	if (a->stop_state && !strcmp(a->stop_state, "stopping") && state <= GUEST_TRANSITION)
 		name = "stopping";
-	printf("%-20s %5u %-10s %-11s %-6s %-9s %-8s %-10s %-15s %s\n", g->name, g->hv.domid, name,
+	printf("%-20s %5u %-10s %-11s %-6s %-9s %-8s %-10s %-15s %s", g->name, g->hv.domid, name,
 	       guest_state_virsh(state), xm, hv_type_name(g->hv.type),
 	       g->hv.domid ? or_dash(a->version) : "-", time, or_dash(a->address),
 	       or_dash(a->drivers));
+	for (size_t i = 0; i < ELEMENTSOF(a->fallback); i++)
+		if (a->fallback[i].driver)
+			printf(" (fallback of %s)", fallback_kinds[i]);
+	putchar('\n');
 }
 
 static bool runs(const struct view *view, const char *name)

@@ -30,6 +30,15 @@ static void print_text(const char *what, const char *text)
 		printf("  %-14s %s\n", what, text);
 }
 
+static void print_fallback(const struct agent_view *a)
+{
+	for (size_t i = 0; i < ELEMENTSOF(a->fallback); i++)
+		if (a->fallback[i].driver)
+			printf("  %-14s %s: %s; %s %s\n", "fallback", fallback_kinds[i],
+			       a->fallback[i].reason, a->fallback[i].driver,
+			       a->fallback[i].loaded ? "was loaded" : "could not be loaded either");
+}
+
 static void print_vbd(const struct vbd_view *v)
 {
 	const struct vbd_counters *c = &v->counters;
@@ -96,6 +105,7 @@ static void print_guest(const struct guest_view *g)
 	print_text("system", a->os);
 	print_text("host name", a->host_name);
 	print_text("drivers", a->drivers);
+	print_fallback(a);
 	print_text("address", a->address);
 	if (a->synchronised >= 0)
 		printf("  %-14s %s, %s%s%s\n", "time",

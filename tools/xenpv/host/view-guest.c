@@ -125,6 +125,48 @@ static int read_address(struct xs_conn *xs, const char *home, uint32_t vif, char
 	return r;
 }
 
+const char *const fallback_kinds[2] = { "vbd", "vif" };
+
+/* The value of "key=value" among words; NULL if there is none, or without memory. */
+static char *word_of(const char *text, const char *key)
+{
+	size_t length = strlen(key);
+
+	while (text) {
+		if (strncmp(text, key, length) == 0 && text[length] == '=')
+			return strndup(text + length + 1, strcspn(text + length + 1, " "));
+		text = strchr(text, ' ');
+		text = text ? text + 1 : NULL;
+	}
+	return NULL;
+}
+
+static int read_fallback(struct xs_conn *xs, const char *home, const char *kind,
+			 struct fallback_view *ret)
+{
+	_cleanup_free_ char *words = NULL, *result = NULL;
+	char key[64];
+	int r;
+
+	snprintf(key, sizeof(key), "data/xenpv/device/fallback/%s", kind);
+	r = read_text(xs, home, key, &words);
+	if (r <= 0)
+		return r;
+	snprintf(key, sizeof(key), "data/xenpv/device/fallback/%s/reason", kind);
+	r = read_text(xs, home, key, &ret->reason);
+	if (r < 0)
+		return r;
+	result = word_of(words, "result");
+	ret->driver = word_of(words, "driver");
+	ret->loaded = result && !strcmp(result, "loaded");
+	/* All of it is the guest's to write, or to leave out. */
+	if (!ret->driver && !(ret->driver = strdup("?")))
+		return -ENOMEM;
+	if (!ret->reason && !(ret->reason = strdup("?")))
+		return -ENOMEM;
+	return 0;
+}
+
 int view_agent(struct xs_conn *xs, uint32_t domid, struct agent_view *ret)
 {
 	_cleanup_free_ char *synchronised = NULL, *freeze = NULL, *none = NULL;
@@ -153,6 +195,8 @@ int view_agent(struct xs_conn *xs, uint32_t domid, struct agent_view *ret)
 		r = read_text(xs, home, texts[i].key, texts[i].value);
 	if (r >= 0)
 		r = read_drivers(xs, home, &a.drivers);
+	for (size_t i = 0; i < ELEMENTSOF(a.fallback) && r >= 0; i++)
+		r = read_fallback(xs, home, fallback_kinds[i], &a.fallback[i]);
 	for (uint32_t vif = 0; vif < VIFS_MAX && r >= 0 && !a.address; vif++)
 		r = read_address(xs, home, vif, &a.address);
 	a.ours = none || a.stop_state;
@@ -397,6 +441,10 @@ void view_clear_guest(struct guest_view *g)
 
 	for (size_t i = 0; i < ELEMENTSOF(texts); i++)
 		free(texts[i]);
+	for (size_t i = 0; i < ELEMENTSOF(a->fallback); i++) {
+		free(a->fallback[i].reason);
+		free(a->fallback[i].driver);
+	}
 	for (size_t i = 0; i < g->n_vbds; i++) {
 		free(g->vbd[i].vdev);
 		free(g->vbd[i].path);

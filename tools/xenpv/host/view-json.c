@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <json-c/json.h>
 
+#include "lib/cleanup.h"
 #include "xenpv/host/view.h"
 #include "xenpv/host/words.h"
 
@@ -19,6 +20,26 @@ static void add_bool(struct json_object *o, const char *key, bool value)
 	json_object_object_add(o, key, json_object_new_boolean(value));
 }
 
+/* By kind of device; NULL if all have our drivers, or nobody says so. */
+static struct json_object *fallback_json(const struct agent_view *a)
+{
+	struct json_object *all = NULL;
+
+	for (size_t i = 0; i < ELEMENTSOF(a->fallback); i++) {
+		struct json_object *o;
+
+		if (!a->fallback[i].driver)
+			continue;
+		all = all ?: json_object_new_object();
+		o = json_object_new_object();
+		add_text(o, "driver", a->fallback[i].driver);
+		add_bool(o, "loaded", a->fallback[i].loaded);
+		add_text(o, "reason", a->fallback[i].reason);
+		json_object_object_add(all, fallback_kinds[i], o);
+	}
+	return all;
+}
+
 static struct json_object *agent_json(const struct agent_view *a)
 {
 	struct json_object *o = json_object_new_object(), *time = json_object_new_object();
@@ -33,6 +54,7 @@ static struct json_object *agent_json(const struct agent_view *a)
 	add_text(o, "shutdown_unit", a->stop_unit);
 	add_bool(o, "can_freeze", a->can_freeze);
 	add_text(o, "freeze", a->freeze_state);
+	json_object_object_add(o, "fallback", fallback_json(a));
 	add_text(time, "source", a->time_source);
 	add_text(time, "offset", a->time_offset);
 	json_object_object_add(time, "synchronised",

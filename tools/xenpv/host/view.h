@@ -55,7 +55,15 @@ struct agent_view {
 	char *stop_state, *stop_unit;    /* data/xenpv/shutdown */
 	bool can_freeze;
 	char *freeze_state;
+	/* Of vbd and vif: why the guest took the kernel's own driver instead of ours. */
+	struct fallback_view {
+		char *reason, *driver; /* NULL: it did not */
+		bool loaded;           /* that driver; or that failed, too */
+	} fallback[2];
 };
+
+/* Of what .fallback[i] is. */
+extern const char *const fallback_kinds[2];
 
 struct guest_view {
 	struct hv_domain hv;

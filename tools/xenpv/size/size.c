@@ -13,10 +13,8 @@
 #include "xenpv/config/domcfg.h"
 #include "xenpv/config/sizing.h"
 
-#define GUESTS_MAX     256
-#define DOM0_NATIVE    512 /* a host without a desktop */
-#define WORKER_RING_MB 8   /* buffers of xenpv-worker for one ring, at most */
-#define BACKEND_QUEUES 8   /* that xenpv-backendd offers a disk, at most */
+#define GUESTS_MAX  256
+#define DOM0_NATIVE 512 /* a host without a desktop */
 
 struct named_guest {
 	char name[64];
@@ -127,14 +125,6 @@ static int add_file(struct request *rq, const char *path, struct problem *p)
 	return r;
 }
 
-/* What the buffers of xenpv-worker may come to: a ring for each vCPU, in tenths of MB. */
-static uint64_t backend_max(const struct sizing_guest *g)
-{
-	uint32_t rings = g->vcpus < BACKEND_QUEUES ? g->vcpus : BACKEND_QUEUES;
-
-	return (uint64_t)g->vbds * rings * WORKER_RING_MB * SIZING_MB;
-}
-
 static void print_mb(const char *what, uint64_t tenths, const char *how)
 {
 	printf("%-28s %10llu.%llu MB  %s\n", what, (unsigned long long)(tenths / SIZING_MB),
@@ -146,7 +136,23 @@ static uint64_t round_up(uint64_t tenths)
 	return (tenths + SIZING_MB - 1) / SIZING_MB;
 }
 
-static void print_text(const struct request *rq, const struct sizing *s, uint64_t backend)
+/* The part of dom0's memory that is for guests: by the formula, and what is really taken. */
+static void print_backend(const struct request *rq, const struct sizing *s)
+{
+	char how[128];
+
+	snprintf(how, sizeof(how),
+		 "%d KiB + %d KiB a guest, %d KiB a ring of a VBD, %d KiB a queue of a VNIF",
+		 SIZING_BROKER_KIB, SIZING_WORKER_KIB, SIZING_RING_KIB, SIZING_QUEUE_KIB);
+	printf("\nof dom0 for guests, by the formulas and as measured:\n");
+	print_mb("  formula", 16 * s->n_guests * SIZING_MB + s->dom0_devices,
+		 "16 MB a guest + devices");
+	print_mb("  xenpv-backendd", sizing_backend(rq->plain, rq->n), how);
+	print_mb("  xenpv-backendd, at most", sizing_backend_max(rq->plain, rq->n),
+		 "and 8 MB of buffers a ring");
+}
+
+static void print_text(const struct request *rq, const struct sizing *s)
 {
 	printf("%-24s %5s %9s %9s %9s %9s %5s %5s %5s\n", "guest", "count", "memory", "overhead",
 	       "needs", "drivers", "vcpus", "vbds", "vnifs");
@@ -173,8 +179,7 @@ static void print_text(const struct request *rq, const struct sizing *s, uint64_
 		print_mb(s->left < 0 ? "missing" : "left",
 			 (uint64_t)(s->left < 0 ? -s->left : s->left), "");
 	print_mb("installed, at least", sizing_installed_min(s) * SIZING_MB, "");
-	print_mb("xenpv-backendd, at most", backend,
-		 "8 MB of buffers a ring, a ring a vCPU of a VBD");
+	print_backend(rq, s);
 	if (!rq->dom0)
 		printf("\nhypervisor's command line: dom0_mem=%lluM,max:%lluM\n",
 		       (unsigned long long)round_up(s->dom0),
@@ -191,8 +196,7 @@ static void add_count(struct json_object *o, const char *key, uint64_t n)
 	json_object_object_add(o, key, json_object_new_uint64(n));
 }
 
-static struct json_object *make_json(const struct request *rq, const struct sizing *s,
-				     uint64_t backend)
+static struct json_object *make_json(const struct request *rq, const struct sizing *s)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
@@ -222,7 +226,9 @@ static struct json_object *make_json(const struct request *rq, const struct sizi
 	add_mb(o, "dom0_mb", (double)s->dom0);
 	add_mb(o, "dom0_devices_mb", (double)s->dom0_devices);
 	add_mb(o, "guests_mb", (double)s->guests);
-	add_mb(o, "backend_max_mb", (double)backend);
+	add_mb(o, "dom0_formula_mb", (double)(16 * s->n_guests * SIZING_MB + s->dom0_devices));
+	add_mb(o, "backend_mb", (double)sizing_backend(rq->plain, rq->n));
+	add_mb(o, "backend_max_mb", (double)sizing_backend_max(rq->plain, rq->n));
 	add_count(o, "installed_min_mb", sizing_installed_min(s));
 	json_object_object_add(o, "fits",
 			       rq->installed ? json_object_new_boolean(s->left >= 0) : NULL);
@@ -232,16 +238,13 @@ static struct json_object *make_json(const struct request *rq, const struct sizi
 static int report(const struct request *rq, bool json)
 {
 	struct sizing s;
-	uint64_t backend = 0;
 	int status;
 
 	sizing_host(rq->plain, rq->n, rq->installed, rq->dom0, rq->native, &s);
-	for (uint32_t i = 0; i < rq->n; i++)
-		backend += backend_max(&rq->plain[i]) * rq->plain[i].count;
 	status = rq->installed && s.left < 0 ? EXIT_REFUSED : EXIT_DONE;
 	if (json)
-		return print_json(make_json(rq, &s, backend), status);
-	print_text(rq, &s, backend);
+		return print_json(make_json(rq, &s), status);
+	print_text(rq, &s);
 	if (s.n_guests > SIZING_GUESTS_MAX)
 		complain("%llu guests are more than the %d that may run at a time",
 			 (unsigned long long)s.n_guests, SIZING_GUESTS_MAX);

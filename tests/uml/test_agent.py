@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the guest agent costs, measured on a real xenstored."""
+
+import os
+import time
+
+from harness import case
+
+from uml.process import Process
+
+HOME = "/local/domain/0"  # a client of the socket is dom0 to xenstored
+# What it may cost: ticks of a processor in ten seconds (0.1 %), KiB resident, nodes.
+TICKS_MAX = 1
+SECONDS = 10
+RSS_MAX = 8192
+NODES_MAX = 200
+
+
+def ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+        fields = stream.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def wakeups(pid):
+    """How often its threads have gone to sleep by themselves."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as stream:
+            total += int(stream.read().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return total
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as stream:
+        return int(stream.read().partition("\nVmRSS:")[2].split()[0])
+
+
+def count(store, path):
+    return sum(1 + count(store, f"{path}/{name}") for name in store.list(path))
+
+
+@case(benches="uml", kernels="plain", frontend="none", timeout=120)
+def agent_is_frugal(env):
+    """The idle agent takes no processor time, few nodes, and less than 8 MB."""
+    # In a network and mount namespace of its own, where nothing happens while we measure.
+    agent = Process(
+        ["unshare", "--map-root-user", "--net", "--mount", "--propagation", "private",
+         str(env.tools / "bin/xenpv-agent"), "--config=/dev/null"],
+        env.logs / "agent.log",
+        env={**env.environ, "RUNTIME_DIRECTORY": str(env.scratch)},
+    )  # fmt: skip
+    try:
+        env.await_(lambda: env.store.read(f"{HOME}/data/updated"), "the agent's report", 60)
+        nodes = sum(1 + count(env.store, f"{HOME}/{name}") for name in ("attr", "data"))
+        spent, woken = ticks(agent.pid), wakeups(agent.pid)
+        time.sleep(SECONDS)  # the measurement itself
+        spent, woken = ticks(agent.pid) - spent, wakeups(agent.pid) - woken
+        rss = resident(agent.pid)
+        env.check(agent.running, f"the agent ended: {agent.text()}")
+    finally:
+        agent.kill()
+    env.note("ticks", spent)
+    env.note("wakeups", woken)
+    env.note("rss_kib", rss)
+    env.note("nodes", nodes)
+    env.check(spent <= TICKS_MAX, f"{spent} ticks in {SECONDS} s, woken {woken} times")
+    env.check(rss < RSS_MAX, f"{rss} KiB resident")
+    env.check(nodes <= NODES_MAX, f"{nodes} nodes")
