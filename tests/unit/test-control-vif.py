@@ -47,7 +47,7 @@ def whole_life(rig):
     attach = rig.messages("attach-vif")[0]
     check(attach["class"] == "1" and attach["mac"] == MAC and attach["queues"] == "1"
           and attach["rate"] == "0" and attach["static"] == "1" and attach["multicast"] == "1"
-          and attach["kept"] == "0" and attach["fds"] == "2", f"{attach}")
+          and attach["kept"] == "0" and attach["fds"] == "3", f"{attach}")
     name, flags = attach["tap0"].split(",")
     wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_PERSIST
     check(name == vif.name and int(flags, 0) & wanted == wanted, f"{attach['tap0']}")
