@@ -58,6 +58,8 @@ def whole_life(rig):
           and connect["control"] == "0" and connect["headroom"] == "0"
           and connect["fds"] == "1", f"{connect}")
     check(os.path.exists(f"{rig.runtime}/vif-5-0.state"), "the state file is there")
+    io = vif.io()
+    check((io["tx_packets"], io["rx_bytes"], io["rx_stalled"]) == (7, 1500, 1), f"{io}")
     rig.await_status(5, 0, kind="vif", link="up", driver="xenpv-backendd", tap=vif.name,
                      bridge="xenbr0", mac=MAC, state="Connected", queues=1, up=True, error=None)
     vif.await_carrier(True)

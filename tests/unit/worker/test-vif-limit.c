@@ -183,6 +183,7 @@ static void test_stalled(void **state)
 		vifrig_stats(&rig);
 	while (rig.stats.rx_dropped < 50);
 	assert_int_equal(rig.stats.rx_stalls, 1);
+	assert_int_equal(rig.stats.rx_stalled, 1);
 	assert_int_equal(rig.stats.rx_packets, 0);
 	/* it still may send */
 	vifrig_send(q, frame, 60, 0, NULL, NETIF_RSP_OKAY);
@@ -203,6 +204,7 @@ static void test_stalled(void **state)
 	assert_int_equal(packet.len, 9000);
 	vifrig_stats(&rig);
 	assert_int_equal(rig.stats.rx_stalls, 1);
+	assert_int_equal(rig.stats.rx_stalled, 0);
 	assert_int_equal(rig.stats.rx_dropped, 51);
 	down();
 }
