@@ -204,7 +204,7 @@ def counters_of_no_use(rig):
     rig.await_status(5, XVDA, link="up")
     status = rig.device_status(5, XVDA)
     check("io" not in status and "counters" not in status, f"{status}")
-    check(disk.detach() < 2, "detached")
+    check(disk.detach(force=True) < 2, "detached")
 
 
 def no_xenstored(rig):

@@ -44,7 +44,7 @@ static int do_rw(struct rig_ring *ring, uint8_t op, uint64_t sector, unsigned in
 
 static void test_kinds(void **state)
 {
-	struct rig_segment seg = sectors(8);
+	struct rig_segment seg;
 	struct disk_counts c;
 
 	(void)state;
@@ -59,6 +59,7 @@ static void test_kinds(void **state)
 	rig_put_rw(&rig.ring[1], BLKIF_OP_FLUSH_DISKCACHE, 1, 0, NULL, 0);
 	assert_int_equal(rig_do(&rig.ring[1], 1), BLKIF_RSP_OKAY);
 	assert_int_equal(do_rw(&rig.ring[0], BLKIF_OP_WRITE_BARRIER, 0, 2), BLKIF_RSP_OKAY);
+	seg = sectors(8);
 	memcpy(rig.data + 4096, &seg, sizeof(seg));
 	rig_put_indirect(&rig.ring[0], BLKIF_OP_READ, 2, 0, 1, &rig.data_ref[1]);
 	assert_int_equal(rig_do(&rig.ring[0], 2), BLKIF_RSP_OKAY);
