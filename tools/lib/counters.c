@@ -94,7 +94,6 @@ void counters_sum(const struct counters_file *file, union counters_block *ret)
 int counters_read(int dir, const char *name, enum counters_kind kind, struct counters_file *ret)
 {
 	_cleanup_close_ int fd = -1;
-	struct counters_file file;
 	struct stat st;
 	ssize_t n;
 
@@ -107,11 +106,10 @@ int counters_read(int dir, const char *name, enum counters_kind kind, struct cou
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;
-	n = pread(fd, &file, sizeof(file), 0);
+	n = pread(fd, ret, sizeof(*ret), 0);
 	if (n < 0)
 		return -errno;
-	if (n != sizeof(file) || !is_ours(&file.head, kind))
+	if (n != sizeof(*ret) || !is_ours(&ret->head, kind))
 		return -EBADMSG;
-	*ret = file;
 	return 0;
 }

@@ -106,8 +106,9 @@ void counters_sum(const struct counters_file *file, union counters_block *ret);
  * counters_read - read the file of another process
  * @dir: descriptor of the directory
  * @name: without a slash
+ * @ret: undefined on failure
  *
- * Afterwards @ret->head.blocks is within bounds, and numbers are all that may be wrong.
+ * On success @ret->head.blocks is within bounds, and numbers are all that may be wrong.
  * Errors: -EINVAL (@name), -EBADMSG (not such a file), others of openat(2) and pread(2).
  */
 int counters_read(int dir, const char *name, enum counters_kind kind, struct counters_file *ret);
