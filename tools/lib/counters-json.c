@@ -14,10 +14,22 @@ struct figure {
 	uint64_t times, over;
 };
 
-#define DISK(field)       { #field, offsetof(struct disk_counts, field), 1, 1 }
-#define VIF(field)        { #field, offsetof(struct vif_counts, field), 1, 1 }
-#define SECTORS(to, from) { #to, offsetof(struct disk_counts, from), 512, 1 }
-#define END               { NULL, 0, 1, 1 }
+#define DISK(field)                                                                                \
+	{                                                                                          \
+#field, offsetof(struct disk_counts, field), 1, 1                                  \
+	}
+#define VIF(field)                                                                                 \
+	{                                                                                          \
+#field, offsetof(struct vif_counts, field), 1, 1                                   \
+	}
+#define SECTORS(to, from)                                                                          \
+	{                                                                                          \
+#to, offsetof(struct disk_counts, from), 512, 1                                    \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		NULL, 0, 1, 1                                                                      \
+	}
 
 static const struct figure disk_figures[] = {
 	DISK(reads),
@@ -41,22 +53,10 @@ static const struct figure disk_figures[] = {
 };
 
 static const struct figure vif_figures[] = {
-	VIF(tx_packets),
-	VIF(tx_bytes),
-	VIF(tx_dropped),
-	VIF(tx_errors),
-	VIF(rx_packets),
-	VIF(rx_bytes),
-	VIF(rx_dropped),
-	VIF(rx_stalls),
-	VIF(rx_stalled),
-	VIF(events_received),
-	VIF(events_sent),
-	VIF(polls),
-	VIF(grant_copies),
-	VIF(static_hits),
-	VIF(rate_delays),
-	END,
+	VIF(tx_packets),   VIF(tx_bytes),        VIF(tx_dropped),  VIF(tx_errors),
+	VIF(rx_packets),   VIF(rx_bytes),        VIF(rx_dropped),  VIF(rx_stalls),
+	VIF(rx_stalled),   VIF(events_received), VIF(events_sent), VIF(polls),
+	VIF(grant_copies), VIF(static_hits),     VIF(rate_delays), END,
 };
 
 static struct json_object *block_json(const union counters_block *block, const struct figure *f)

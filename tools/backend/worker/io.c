@@ -452,8 +452,7 @@ static void count(const struct io *io, uint64_t now)
 		STAT_ADD(q, sectors_written, fine ? io->req.nr_sectors : 0);
 	} else if (io->req.op == BLKIF_OP_DISCARD) {
 		STAT_ADD(q, discards, 1);
-	} else if (io->req.op == BLKIF_OP_FLUSH_DISKCACHE ||
-		   io->req.op == BLKIF_OP_WRITE_BARRIER) {
+	} else if (io->req.op == BLKIF_OP_FLUSH_DISKCACHE || io->req.op == BLKIF_OP_WRITE_BARRIER) {
 		STAT_ADD(q, flushes, 1);
 	}
 	if (!fine)

@@ -33,7 +33,7 @@ struct queue_config {
 	uint32_t copy_max;       /* bytes */
 	uint32_t poll_us;
 	const struct storage_image *image;
-	const uint64_t *sectors; /* of 512 bytes; changes atomically */
+	const uint64_t *sectors;    /* of 512 bytes; changes atomically */
 	struct disk_counts *counts; /* written by the thread alone, atomically */
 	/* the thread ended, after queue_stop() or failed(): written to this eventfd */
 	int ended_event;

@@ -132,9 +132,8 @@ struct vif_queue {
 	unsigned int log_tokens;
 };
 
-#define VIF_STAT_SET(q, field, value)                                                              \
-	__atomic_store_n(&(q)->counts->field, value, __ATOMIC_RELAXED)
-#define VIF_STAT_ADD(q, field, n) VIF_STAT_SET(q, field, (q)->counts->field + (n))
+#define VIF_STAT_SET(q, field, value) __atomic_store_n(&(q)->counts->field, value, __ATOMIC_RELAXED)
+#define VIF_STAT_ADD(q, field, n)     VIF_STAT_SET(q, field, (q)->counts->field + (n))
 
 /* CLOCK_MONOTONIC */
 uint64_t vif_now(void);

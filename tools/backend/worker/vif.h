@@ -18,7 +18,7 @@ struct vif {
 	struct worker_attach_vif attach;
 	int state_fd;
 	int counters_fd;
-	struct counters counters; /* once it was connected; written by the queues */
+	struct counters counters;       /* once it was connected; written by the queues */
 	int tap[WORKER_MAX_VIF_QUEUES]; /* attach.queues of them */
 	bool connected;
 	struct vif_common common;

@@ -408,9 +408,8 @@ void view_count_guest(struct json_object *status, struct guest_view *g)
 		if (v->counted)
 			v->backend = "kernel";
 		else
-			v->counted =
-				take_io(find_device(status, g->hv.domid, false, v->devid),
-					&v->counters);
+			v->counted = take_io(find_device(status, g->hv.domid, false, v->devid),
+					     &v->counters);
 	}
 	for (size_t i = 0; i < g->n_vifs; i++) {
 		struct vif_view *v = &g->vif[i];
