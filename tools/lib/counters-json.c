@@ -14,49 +14,44 @@ struct figure {
 	uint64_t times, over;
 };
 
-#define DISK(field)                                                                                \
-	{                                                                                          \
-#field, offsetof(struct disk_counts, field), 1, 1                                  \
-	}
-#define VIF(field)                                                                                 \
-	{                                                                                          \
-#field, offsetof(struct vif_counts, field), 1, 1                                   \
-	}
-#define SECTORS(to, from)                                                                          \
-	{                                                                                          \
-#to, offsetof(struct disk_counts, from), 512, 1                                    \
-	}
-#define END                                                                                        \
-	{                                                                                          \
-		NULL, 0, 1, 1                                                                      \
-	}
-
 static const struct figure disk_figures[] = {
-	DISK(reads),
-	DISK(writes),
-	DISK(flushes),
-	DISK(discards),
-	SECTORS(read_bytes, sectors_read),
-	SECTORS(written_bytes, sectors_written),
-	DISK(errors),
-	DISK(in_flight),
+	{ "reads", offsetof(struct disk_counts, reads), 1, 1 },
+	{ "writes", offsetof(struct disk_counts, writes), 1, 1 },
+	{ "flushes", offsetof(struct disk_counts, flushes), 1, 1 },
+	{ "discards", offsetof(struct disk_counts, discards), 1, 1 },
+	{ "read_bytes", offsetof(struct disk_counts, sectors_read), 512, 1 },
+	{ "written_bytes", offsetof(struct disk_counts, sectors_written), 512, 1 },
+	{ "errors", offsetof(struct disk_counts, errors), 1, 1 },
+	{ "in_flight", offsetof(struct disk_counts, in_flight), 1, 1 },
 	{ "busy_us", offsetof(struct disk_counts, busy_ns), 1, 1000 },
-	DISK(events_received),
-	DISK(events_sent),
-	DISK(polls),
-	DISK(grant_copies),
-	DISK(grant_maps),
-	DISK(grant_unmaps),
-	DISK(persistent_hits),
-	DISK(replayed),
-	END,
+	{ "events_received", offsetof(struct disk_counts, events_received), 1, 1 },
+	{ "events_sent", offsetof(struct disk_counts, events_sent), 1, 1 },
+	{ "polls", offsetof(struct disk_counts, polls), 1, 1 },
+	{ "grant_copies", offsetof(struct disk_counts, grant_copies), 1, 1 },
+	{ "grant_maps", offsetof(struct disk_counts, grant_maps), 1, 1 },
+	{ "grant_unmaps", offsetof(struct disk_counts, grant_unmaps), 1, 1 },
+	{ "persistent_hits", offsetof(struct disk_counts, persistent_hits), 1, 1 },
+	{ "replayed", offsetof(struct disk_counts, replayed), 1, 1 },
+	{ NULL, 0, 1, 1 },
 };
 
 static const struct figure vif_figures[] = {
-	VIF(tx_packets),   VIF(tx_bytes),        VIF(tx_dropped),  VIF(tx_errors),
-	VIF(rx_packets),   VIF(rx_bytes),        VIF(rx_dropped),  VIF(rx_stalls),
-	VIF(rx_stalled),   VIF(events_received), VIF(events_sent), VIF(polls),
-	VIF(grant_copies), VIF(static_hits),     VIF(rate_delays), END,
+	{ "tx_packets", offsetof(struct vif_counts, tx_packets), 1, 1 },
+	{ "tx_bytes", offsetof(struct vif_counts, tx_bytes), 1, 1 },
+	{ "tx_dropped", offsetof(struct vif_counts, tx_dropped), 1, 1 },
+	{ "tx_errors", offsetof(struct vif_counts, tx_errors), 1, 1 },
+	{ "rx_packets", offsetof(struct vif_counts, rx_packets), 1, 1 },
+	{ "rx_bytes", offsetof(struct vif_counts, rx_bytes), 1, 1 },
+	{ "rx_dropped", offsetof(struct vif_counts, rx_dropped), 1, 1 },
+	{ "rx_stalls", offsetof(struct vif_counts, rx_stalls), 1, 1 },
+	{ "rx_stalled", offsetof(struct vif_counts, rx_stalled), 1, 1 },
+	{ "events_received", offsetof(struct vif_counts, events_received), 1, 1 },
+	{ "events_sent", offsetof(struct vif_counts, events_sent), 1, 1 },
+	{ "polls", offsetof(struct vif_counts, polls), 1, 1 },
+	{ "grant_copies", offsetof(struct vif_counts, grant_copies), 1, 1 },
+	{ "static_hits", offsetof(struct vif_counts, static_hits), 1, 1 },
+	{ "rate_delays", offsetof(struct vif_counts, rate_delays), 1, 1 },
+	{ NULL, 0, 1, 1 },
 };
 
 static struct json_object *block_json(const union counters_block *block, const struct figure *f)

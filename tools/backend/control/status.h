@@ -16,8 +16,7 @@ void status_changed(struct broker *b);
 /* Write it now. */
 int status_write(struct broker *b);
 
-/* Print the file on stdout, with what is counted now; -ESRCH when no broker runs on @runtime_dir.
- */
+/* Print the file, with what is counted now, on stdout; -ESRCH: no broker runs on @runtime_dir. */
 int status_print(const char *runtime_dir);
 
 /* Hold the runtime directory's lock: -EBUSY when another broker has it. Returns a descriptor. */
