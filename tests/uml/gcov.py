@@ -12,7 +12,11 @@ from harness.cases import TOP
 
 MODULES = TOP / "build" / "uml" / "debug-modules"
 DATA = TOP / "build" / "uml" / "gcov"
+# Whole drivers that the cases with kernels="debug" run.
 COVERED = ("core", "xen-vbd")
+DRIVERS = (*COVERED, "xen-vnif", "balloon", "ptp")
+# What the suites leave behind, which guests of their own run.
+KUNIT = "kunit"
 
 
 def collect(guest, name):
@@ -28,9 +32,16 @@ def collect(guest, name):
             target.write_bytes(guest.console.read_bytes(path))
 
 
+def pure():
+    """The files that KUnit suites include: those that call no function of Xen or a device."""
+    suites = (TOP / "tests" / "kunit").glob("*_test.c")
+    include = re.compile(r'^#include "([^"]+\.c)"$', re.MULTILINE)
+    return {f"drivers/{name}" for suite in suites for name in include.findall(suite.read_text())}
+
+
 def _source(name):
     """drivers/core/ring.c of whatever copy of it was compiled, or None for others' files."""
-    match = re.search(r"(?:^|/)(" + "|".join(COVERED) + r")/([^/]+\.[ch])$", name)
+    match = re.search(r"(?:^|/)(" + "|".join(DRIVERS) + r")/([^/]+\.[ch])$", name)
     return f"drivers/{match.group(1)}/{match.group(2)}" if match else None
 
 
@@ -56,7 +67,7 @@ def _add(merged, folder, files):
 
 def _add_all_lines(merged):
     """Without counters, notes alone name every line, as one that has not run."""
-    for name in COVERED:
+    for name in DRIVERS:
         with tempfile.TemporaryDirectory() as folder:
             notes = list((MODULES / name).glob("*.gcno"))
             for note in notes:
@@ -65,12 +76,15 @@ def _add_all_lines(merged):
                 _add(merged, folder, [note.name for note in notes])
 
 
-def lines():
-    """{source: {line: executions}} of all that was built, from all that was collected."""
+def lines(below="."):
+    """{source: {line: executions}} of all that was built, from what was collected.
+
+    @below: the part of it that counts, a path in build/uml/gcov.
+    """
     merged = defaultdict(lambda: defaultdict(int))
     _add_all_lines(merged)
     groups = defaultdict(list)
-    for path in DATA.rglob("*.gcda"):
+    for path in (DATA / below).rglob("*.gcda"):
         groups[path.parent].append(path)
     for folder, files in groups.items():
         objects = MODULES / folder.name

@@ -328,6 +328,17 @@ class Device:
     def state(self):
         return int(self.get("state") or 0)
 
+    def io(self):
+        """What is counted of it; in the status once a worker has it."""
+        found = {}
+
+        def look():
+            status = self.rig.device_status(self.domid, self.devid, self.kind) or {}
+            found.update(status.get("io", {}))
+            return bool(found)
+        self.rig.await_(look, f"counters of {self.domid}/{self.devid}")
+        return found
+
     # the toolstack
 
     def create(self, instead_of=None):

@@ -41,6 +41,12 @@ def whole_life(rig):
           and connect["reattach"] == "0" and connect["persistent"] == "1", f"{connect}")
     check(os.path.exists(f"{rig.runtime}/vbd-5-{XVDA}.journal"), "journal is there")
     rig.await_status(5, XVDA, link="up", driver="xenpv-backendd", path=image, state="Connected")
+    # what the worker counted, for whoever asks; the file in between has none of it
+    io = disk.io()
+    check((io["reads"], io["read_bytes"], io["busy_us"], io["in_flight"], len(io["queues"]))
+          == (5, 80 * 512, 5, 4, 2), f"{io}")
+    with open(f"{rig.runtime}/status.json", encoding="utf-8") as f:
+        check('"io"' not in f.read(), "the status file tells no counters")
     # the guest follows our Closing
     disk.ask_removal()
     rig.await_never(f"{disk.backend}/state", CLOSED, 0.2)
@@ -50,6 +56,7 @@ def whole_life(rig):
     rig.await_node(f"{disk.backend}/hotplug-status", None, AT_ONCE)
     check([m["devid"] for m in rig.messages("detach")] == [str(XVDA)], "the worker was detached")
     check(not os.path.exists(f"{rig.runtime}/vbd-5-{XVDA}.journal"), "journal is gone")
+    check(not os.path.exists(f"{rig.runtime}/vbd-5-{XVDA}.counters"), "counters are gone")
     disk.destroy()
     rig.await_(lambda: rig.status()["guests"] == [], "the guest is forgotten")
 

@@ -38,6 +38,8 @@ def worker_killed(rig):
         rig.await_(lambda n=i + 2: len(mine("connect")) >= n, "served again")
     unnoticed(disk, lambda: None)
     check(all(m["journal"] == "4096" for m in mine("attach")[1:]), "the journal is passed on")
+    check(disk.io()["reads"] == 6 * 5 and disk.io()["queues"][0]["reads"] == 6 * 3,
+          f"each worker went on counting: {disk.io()}")
     others = [m for m in rig.messages("connect") if m["domid"] == 6]
     check(len(others) == 1, "others notice nothing")
     check(other.state() == CONNECTED, "other")
@@ -74,6 +76,7 @@ def broker_killed(rig):
         unnoticed(disk, again)
         reattached(rig, XVDA, i + 1)
     check(rig.messages("connect")[-1]["persistent"] == "1", "what was agreed on still holds")
+    check(disk.io()["reads"] == 6 * 5, f"each worker went on counting: {disk.io()}")
     check(disk.detach(force=True) < 2, "detached")
 
 
@@ -182,6 +185,28 @@ def one_at_a_time(rig):
     check(b"another xenpv-backendd" in second.stderr, second.stderr.decode())
 
 
+def counters_of_another(rig):
+    """What a broker that was killed has left behind is not counted for a new disk."""
+    disk = Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    check(disk.io()["reads"] == 5, f"{disk.io()}")
+    with open(f"{rig.runtime}/vbd-5-{XVDA}.counters", "rb") as f:
+        left = f.read()
+    with open(f"{rig.runtime}/vbd-6-{XVDA}.counters", "wb") as f:
+        f.write(left)
+    other = Disk(rig, 6, XVDA, rig.image("b.img")).full()
+    check(other.io()["reads"] == 5, f"{other.io()}")
+
+
+def counters_of_no_use(rig):
+    """A worker may do with the file what it likes: the rest of the status is there."""
+    rig.switch("cut-counters")
+    disk = Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    rig.await_status(5, XVDA, link="up")
+    status = rig.device_status(5, XVDA)
+    check("io" not in status and "counters" not in status, f"{status}")
+    check(disk.detach(force=True) < 2, "detached")
+
+
 def no_xenstored(rig):
     Disk(rig, 5, XVDA, rig.image("a.img")).full()
     rig.xenstored.kill()
@@ -216,7 +241,7 @@ def command_line(rig):
 
 CASES = [worker_killed, worker_cannot_start, broker_killed, broker_restarted, both_killed,
          journal_of_no_use, every_state, image_away, refused_stays_refused, one_at_a_time,
-         no_xenstored, command_line]
+         counters_of_another, counters_of_no_use, no_xenstored, command_line]
 
 if __name__ == "__main__":
     main(CASES)

@@ -47,7 +47,7 @@ def whole_life(rig):
     attach = rig.messages("attach-vif")[0]
     check(attach["class"] == "1" and attach["mac"] == MAC and attach["queues"] == "1"
           and attach["rate"] == "0" and attach["static"] == "1" and attach["multicast"] == "1"
-          and attach["kept"] == "0" and attach["fds"] == "2", f"{attach}")
+          and attach["kept"] == "0" and attach["fds"] == "3", f"{attach}")
     name, flags = attach["tap0"].split(",")
     wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_PERSIST
     check(name == vif.name and int(flags, 0) & wanted == wanted, f"{attach['tap0']}")
@@ -58,6 +58,8 @@ def whole_life(rig):
           and connect["control"] == "0" and connect["headroom"] == "0"
           and connect["fds"] == "1", f"{connect}")
     check(os.path.exists(f"{rig.runtime}/vif-5-0.state"), "the state file is there")
+    io = vif.io()
+    check((io["tx_packets"], io["rx_bytes"], io["rx_stalled"]) == (7, 1500, 1), f"{io}")
     rig.await_status(5, 0, kind="vif", link="up", driver="xenpv-backendd", tap=vif.name,
                      bridge="xenbr0", mac=MAC, state="Connected", queues=1, up=True, error=None)
     vif.await_carrier(True)

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -299,6 +300,65 @@ def top_json(rig):
     equal([g["name"] for g in single["guests"]], ["Domain-0", "web1"], "one look")
 
 
+def counted_by_worker(rig):
+    """Counters that a worker writes: in show, top and metrics, without the daemon."""
+    guest(rig)
+    with open(rig.status, "w", encoding="utf-8") as f:
+        json.dump({"guests": [{"domid": 5, "devices": [
+            {"kind": "vbd", "domid": 5, "devid": 51712, "counters": "vbd.counters"},
+            {"kind": "vif", "domid": 5, "devid": 0, "counters": "vif.counters"}]}]}, f)
+
+    def disk(*blocks):
+        rig.counters("vbd.counters", 0, *blocks)
+
+    # reads, writes, flushes, discards, sectors read and written, errors, busy ns, in flight
+    disk((10, 20, 1, 2, 80, 160, 0, 33000000, 2), (1, 0, 0, 0, 8, 0, 1, 1000000, 1))
+    # tx packets, bytes, dropped, errors; rx packets, bytes, dropped, stalls, stalled
+    rig.counters("vif.counters", 1, (3, 300, 0, 1, 4, 4096, 5, 2, 1))
+    out, _ = rig.run("show", "web1")
+    for wanted in ("11 reads (44 KiB), 20 writes (80 KiB), 1 flushes, 2 discards",
+                   "1 errors, 3 in flight, 1000 us a request",
+                   "sent 0 KiB (3 packets), received 4 KiB (4 packets), 1 errors, 5 dropped",
+                   "the guest took no packets for long 2 times, and takes none now"):
+        check(wanted in out, f"{wanted}\n{out}")
+    out, _ = rig.run("metrics")
+    for name, value in (("vbd_reads_total", 11), ("vbd_errors_total", 1), ("vbd_in_flight", 3),
+                        ("vbd_written_bytes_total", 81920), ("vif_sent_packets_total", 3),
+                        ("vif_stalls_total", 2), ("vif_stalled_queues", 1)):
+        check(re.search(rf"^xenpv_{name}{{[^}}]*}} {value}$", out, re.M), f"{name} {value}\n{out}")
+    check("# TYPE xenpv_vif_stalled_queues gauge" in out, "its type")
+
+    top = rig.start("top", "--json", "--delay", "1", "--iterations", "1000")
+
+    def look(pattern):
+        return json.loads(top.await_line(f".*{pattern}.*").group())["guests"][1]
+
+    row = look('"web1"')
+    equal((row["in_flight"], row["errors"]), (3, 1), "first")
+    disk((30, 20, 1, 2, 80, 160, 0, 37000000, 0), (1, 0, 0, 0, 8, 0, 1, 1000000, 0))
+    row = look('"latency_us":200')
+    equal((row["in_flight"], row["vbds"][0]["io"]["reads"]), (0, 31), "second")
+    check(row["vbds"][0]["rates"]["reads_per_second"] > 0, f"{row['vbds']}")
+    # another disk in its place
+    disk((4, 0, 0, 0, 32, 0, 0, 400000, 0))
+    row = look('"latency_us":100')
+    check(row["vbds"][0]["rates"]["reads_per_second"] > 0, f"{row['vbds']}")
+    top.process.send_signal(signal.SIGTERM)
+    top.finish()
+    rows = [json.loads(line)["guests"][1] for line in top.lines if line]
+    rates = [v for row in rows for d in row["vbds"] + row["vifs"]
+             for v in d["rates"].values() if v is not None]
+    check(min(rates) >= 0, f"a rate below 0: {rates}")
+    # what a worker in the hands of a guest might write
+    disk(*[(2**64 - 1,) * 9] * 32)
+    rig.run("top", "--batch", "--delay", "1", "--iterations", "1")
+    rig.run("show", "web1")
+    rig.run("metrics")
+    with open(f"{rig.dir}/vbd.counters", "wb") as f:
+        f.write(b"nonsense")
+    equal(rig.json("show", "web1")["vbds"][0]["io"], None, "a file of no use")
+
+
 def top_follows(rig):
     """Domains and devices that come and go are seen."""
     guest(rig)
@@ -478,7 +538,17 @@ def many_guests(rig):
         rig.disk(domid, 51728, "xvdb", f"/srv/{domid}b.img")
         rig.interface(domid, 0, "02:17:42:2F:01:01", "xenbr0")
         rig.agent(domid)
+        for name in ("51712", "51728"):
+            rig.counters(f"{domid}-{name}", 0, (domid,) * 9)
+        rig.counters(f"{domid}-0", 1, (domid,) * 9)
+    with open(rig.status, "w", encoding="utf-8") as f:
+        json.dump({"guests": [{"domid": domid, "devices": [
+            {"kind": kind, "domid": domid, "devid": devid, "counters": f"{domid}-{devid}"}
+            for kind, devid in (("vbd", 51712), ("vbd", 51728), ("vif", 0))]}
+            for domid in range(1, 61)]}, f)
     equal(len(rig.json("list")), 61, "guests")
+    equal(sum(d["io"]["reads"] for g in rig.json("metrics")["guests"] for d in g["vbds"]),
+          2 * sum(range(1, 61)), "reads of all")
     top = rig.start("top", "--json", "--delay", "1", "--iterations", "1000000")
     top.await_line('"g60"')
 
@@ -498,5 +568,5 @@ def many_guests(rig):
 
 main([check_files, size_files, list_text, list_fallback, list_states, list_hostile, list_stopping,
       xen_fails, show_guest, show_kernel_backend, show_absent, top_batch, top_json,
-      top_follows, top_sort, top_screen, top_without_terminal, metrics_text, metrics_http,
-      metrics_trouble, many_guests])
+      counted_by_worker, top_follows, top_sort, top_screen, top_without_terminal,
+      metrics_text, metrics_http, metrics_trouble, many_guests])

@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 		.persistent_max = 1 << 16,
 	};
 	struct load l = { .block = 4096, .depth = 32, .seconds = 5 };
-	struct worker_stats stats;
+	struct disk_counts stats;
 	struct result r;
 	struct rig rig;
 

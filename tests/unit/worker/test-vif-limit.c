@@ -182,6 +182,7 @@ static void test_stalled(void **state)
 	do
 		vifrig_stats(&rig);
 	while (rig.stats.rx_dropped < 50);
+	assert_int_equal(rig.stats.rx_stalls, 1);
 	assert_int_equal(rig.stats.rx_stalled, 1);
 	assert_int_equal(rig.stats.rx_packets, 0);
 	/* it still may send */
@@ -202,7 +203,8 @@ static void test_stalled(void **state)
 	vifrig_await_rx(q, &packet);
 	assert_int_equal(packet.len, 9000);
 	vifrig_stats(&rig);
-	assert_int_equal(rig.stats.rx_stalled, 1);
+	assert_int_equal(rig.stats.rx_stalls, 1);
+	assert_int_equal(rig.stats.rx_stalled, 0);
 	assert_int_equal(rig.stats.rx_dropped, 51);
 	down();
 }

@@ -172,7 +172,9 @@ static void test_tx_gso(void **state)
 static void test_tx_many(void **state)
 {
 	uint32_t sent = 0, answered = 0, arrived = 0;
+	struct counters_file file;
 	struct virtio_net_hdr hdr;
+	uint64_t bytes = 0;
 	size_t len;
 
 	(void)state;
@@ -205,8 +207,21 @@ static void test_tx_many(void **state)
 			arrived++;
 		}
 	}
+	for (uint32_t i = 0; i < 3000; i++)
+		bytes += 64 + i % 1400;
 	vifrig_stats(&rig);
 	assert_int_equal(rig.stats.tx_packets, 3000);
+	assert_int_equal(rig.stats.tx_bytes, bytes);
+	/* whoever reads the file sees the same, and the next worker goes on from there */
+	vifrig_kill_worker(&rig);
+	assert_int_equal(pread(rig.counters_fd, &file, sizeof(file), 0), sizeof(file));
+	assert_int_equal(file.head.kind, COUNTERS_VIF);
+	assert_int_equal(file.block[0].vif.tx_packets, 3000);
+	assert_int_equal(file.block[0].vif.tx_bytes, bytes);
+	vifrig_up(&rig, true);
+	vifrig_send(q, frame, 60, 0, NULL, NETIF_RSP_OKAY);
+	vifrig_stats(&rig);
+	assert_int_equal(rig.stats.tx_packets, 3001);
 	/* one event a pass at most, and a pass takes several */
 	assert_true(rig.stats.events_sent < 3000);
 	assert_true(rig.stats.grant_copies < 3000);

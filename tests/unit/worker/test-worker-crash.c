@@ -20,6 +20,7 @@
 #include <xen/io/blkif.h>
 
 #include "lib/cleanup.h"
+#include "lib/counters.h"
 #include "vbdrig.h"
 
 #define PAGE     4096u
@@ -81,6 +82,23 @@ static void put(uint8_t op, uint64_t id, uint64_t sector, unsigned int data_page
 	rig_put_rw(ring, op, id, sector, &seg, 1);
 }
 
+/* A death may cost the count of the one request that was being answered; none counts twice. */
+static void check_counts(unsigned int deaths)
+{
+	struct counters_file file;
+	union counters_block sum;
+	uint64_t n;
+
+	assert_int_equal(pread(rig.counters_fd, &file, sizeof(file), 0), sizeof(file));
+	counters_sum(&file, &sum);
+	n = sum.disk.reads + sum.disk.writes;
+	if (n > 2 * REQUESTS || n + deaths < 2 * REQUESTS)
+		rig_die("%llu requests were counted of %u, with %u deaths", (unsigned long long)n,
+			2 * REQUESTS, deaths);
+	assert_int_equal(sum.disk.errors, 0);
+	assert_int_equal(sum.disk.in_flight, 0);
+}
+
 /*
  * Two rounds of writes, reads, a barrier and a flush, more than the ring holds at
  * once. When the worker dies, another takes over, dying in turn at @second.
@@ -98,6 +116,9 @@ static unsigned int run(unsigned long first, unsigned long second)
 	*rig_index(ring, 1) = *rig_index(ring, 3) = UINT32_MAX - 4;
 	memset(rig.data + 64 * PAGE, 0, 64 * PAGE);
 	if (ftruncate(rig.image_fd, 0) < 0 || ftruncate(rig.image_fd, 16 << 20) < 0)
+		rig_die("truncate");
+
+	if (ftruncate(rig.counters_fd, 0) < 0)
 		rig_die("truncate");
 
 	start_worker(first);
@@ -165,6 +186,7 @@ static unsigned int run(unsigned long first, unsigned long second)
 	assert_false(rig_take(ring, &rsp));
 	assert_int_equal(*rig_index(ring, 2), ring->req_prod);
 	assert_int_equal(rig_mapped(&rig), 0);
+	check_counts(deaths);
 
 	for (unsigned int i = 0; i < 2 * REQUESTS; i++) {
 		uint8_t disk[PAGE];

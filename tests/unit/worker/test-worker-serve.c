@@ -204,8 +204,8 @@ static void test_flush(void **state)
 	rig_put_rw(ring, BLKIF_OP_FLUSH_DISKCACHE, 4, 24, &seg, 1);
 	assert_int_equal(rig_do(ring, 4), BLKIF_RSP_OKAY);
 	assert_int_equal(rig_stats(&rig), 0);
-	assert_int_equal(rig.stats.requests[BLKIF_OP_WRITE_BARRIER], 2);
-	assert_int_equal(rig.stats.requests[BLKIF_OP_FLUSH_DISKCACHE], 2);
+	assert_int_equal(rig.stats.writes, 2);
+	assert_int_equal(rig.stats.flushes, 2);
 	assert_int_equal(rig.stats.sectors_written, 16);
 	down();
 }
@@ -393,7 +393,7 @@ static void test_rings(void **state)
 		}
 	}
 	assert_int_equal(rig_stats(&rig), 0);
-	assert_int_equal(rig.stats.requests[BLKIF_OP_WRITE], 5 * 4 * 512);
+	assert_int_equal(rig.stats.writes, 5 * 4 * 512);
 	assert_int_equal(rig.stats.errors, 0);
 	down();
 }

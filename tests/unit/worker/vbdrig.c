@@ -98,6 +98,7 @@ void rig_init(struct rig *rig, const struct rig_options *o)
 	MUST(loopfront_open(NULL, rig->o.data_pages + 16 * RIG_MAX_RINGS + 256, &rig->lf));
 	open_image(rig);
 	rig->journal_fd = memory_file("journal", 0);
+	rig->counters_fd = memory_file("counters", 0);
 	for (uint32_t i = 0; i < rig->o.rings; i++)
 		make_ring(rig, &rig->ring[i]);
 
@@ -118,6 +119,7 @@ void rig_free(struct rig *rig)
 	close_fd(&rig->image_fd);
 	close_fd(&rig->plain_fd);
 	close_fd(&rig->journal_fd);
+	close_fd(&rig->counters_fd);
 	free(rig->data_ref);
 }
 
@@ -267,10 +269,10 @@ int rig_call(struct rig *rig, struct worker_msg *msg, const int *fds, size_t n)
 int rig_attach(struct rig *rig)
 {
 	struct worker_msg msg = { .type = WORKER_ATTACH, .devid = DEVID };
-	int fds[2] = { rig->image_fd, rig->journal_fd };
+	int fds[3] = { rig->image_fd, rig->journal_fd, rig->counters_fd };
 
 	msg.attach.image = rig->image;
-	return rig_call(rig, &msg, fds, 2);
+	return rig_call(rig, &msg, fds, 3);
 }
 
 int rig_try_connect(struct rig *rig, bool reattach)

@@ -67,6 +67,7 @@ struct rig {
 	int image_fd;
 	int plain_fd; /* the image without O_DIRECT, for us to look at */
 	int journal_fd;
+	int counters_fd;
 	struct storage_image image;
 	struct rig_ring ring[RIG_MAX_RINGS];
 	/* data pages, all granted: page N is frame data_frame + N, reference data_ref[N] */
@@ -77,7 +78,7 @@ struct rig {
 	struct worker_ring_error ring_error; /* the last one, when has_ring_error */
 	bool has_ring_error;
 	char error[WORKER_ERROR_SIZE]; /* text of the last refused message */
-	struct worker_stats stats;     /* of the last rig_stats() */
+	struct disk_counts stats;      /* of the last rig_stats() */
 };
 
 /* Domain, image, journal; the worker is not there yet. */

@@ -83,6 +83,7 @@ void vifrig_init(struct vifrig *rig, const struct vifrig_options *o)
 	MUST(loopfront_hub_start(&rig->hub));
 	MUST(loopfront_open(NULL, rig->nr_data + 128, &rig->lf));
 	rig->state_fd = MUST(memfd_create("state", MFD_CLOEXEC));
+	rig->counters_fd = MUST(memfd_create("counters", MFD_CLOEXEC));
 	frame = (uint64_t)MUST(loopfront_alloc(rig->lf, rig->nr_data));
 	rig->data = loopfront_page(rig->lf, frame);
 	rig->data_ref = calloc(rig->nr_data, sizeof(*rig->data_ref));
@@ -107,6 +108,7 @@ void vifrig_free(struct vifrig *rig)
 		close_fd(&rig->queue[i].tap_worker);
 	}
 	close_fd(&rig->state_fd);
+	close_fd(&rig->counters_fd);
 	free(rig->data_ref);
 }
 
@@ -262,11 +264,12 @@ int vifrig_attach(struct vifrig *rig)
 				.rate_bytes = rig->o.rate_bytes,
 				.rate_us = rig->o.rate_us },
 	};
-	int fds[WORKER_MAX_VIF_QUEUES + 1] = { rig->state_fd };
+	int fds[WORKER_MAX_VIF_QUEUES + 2] = { rig->state_fd };
 
 	for (uint32_t i = 0; i < rig->o.queues; i++)
 		fds[i + 1] = rig->queue[i].tap_worker;
-	return vifrig_call(rig, &msg, fds, rig->o.queues + 1);
+	fds[rig->o.queues + 1] = rig->counters_fd;
+	return vifrig_call(rig, &msg, fds, rig->o.queues + 2);
 }
 
 int vifrig_connect(struct vifrig *rig, bool reattach)

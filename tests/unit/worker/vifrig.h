@@ -62,6 +62,7 @@ struct vifrig {
 	int sock;
 	uint32_t seq;
 	int state_fd;
+	int counters_fd;
 	struct vifrig_queue queue[WORKER_MAX_VIF_QUEUES];
 	uint8_t *control;
 	uint32_t control_ref, control_port, control_prod, control_cons;
@@ -72,7 +73,7 @@ struct vifrig {
 	struct worker_ring_error ring_error; /* the last one, when has_ring_error */
 	bool has_ring_error;
 	char error[WORKER_ERROR_SIZE]; /* text of the last refused message */
-	struct worker_vif_stats stats; /* of the last vifrig_stats() */
+	struct vif_counts stats;       /* of the last vifrig_stats() */
 };
 
 /* A packet as it came out of the receive ring. */

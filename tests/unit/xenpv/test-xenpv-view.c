@@ -116,6 +116,66 @@ static void test_rates(void **state)
 	assert_null(rates_before(NULL, &now));
 }
 
+/* A device in the place of another has some counters below it and others above: all begin at 0. */
+static void test_replaced(void **state)
+{
+	struct vbd_view old_disk = {
+		.devid = 1,
+		.counted = true,
+		.counters = { .reads = 1000, .writes = 5, .busy_us = 9000000, .has_queue = true }
+	};
+	struct vbd_view new_disk = { .devid = 1,
+				     .counted = true,
+				     .counters = { .reads = 10,
+						   .writes = 30,
+						   .flushes = 10,
+						   .read_bytes = 4096,
+						   .busy_us = 5000,
+						   .in_flight = 3,
+						   .has_queue = true } };
+	struct vif_view old_vif = { .handle = 2,
+				    .counted = true,
+				    .counters = { .sent_packets = 7, .received_bytes = 100000 } };
+	struct vif_view new_vif = { .handle = 2,
+				    .counted = true,
+				    .counters = { .sent_packets = 10, .received_bytes = 3000 } };
+	struct guest_view before = {
+		.hv.cpu_ns = 5, .vbd = &old_disk, .n_vbds = 1, .vif = &old_vif, .n_vifs = 1
+	};
+	struct guest_view now = {
+		.hv.cpu_ns = 4, .vbd = &new_disk, .n_vbds = 1, .vif = &new_vif, .n_vifs = 1
+	};
+	struct disk_rates d;
+	struct vif_rates v;
+	struct rates r;
+
+	(void)state;
+	rates_of_vbd(&before, &new_disk, 2, &d);
+	assert_true(d.reads == 5 && d.writes == 15 && d.read_rate == 2048);
+	assert_true(d.latency_us == 100 && d.queue == 3);
+	rates_of_vif(&before, &new_vif, 2, &v);
+	assert_true(v.sent_packets == 5 && v.received_rate == 1500);
+	assert_true(v.sent_rate == 0 && v.received_packets == 0);
+	rates_of(&before, &now, 2, &r);
+	assert_true(r.cpu == 0 && r.reads == 5 && r.received_rate == 1500);
+
+	/* the same one, later */
+	old_vif.counters.received_bytes = 1000;
+	rates_of_vif(&before, &new_vif, 2, &v);
+	assert_true(v.sent_packets == 1.5 && v.received_rate == 1000);
+	/* nothing to compare with */
+	rates_of_vif(NULL, &new_vif, 2, &v);
+	assert_true(v.sent_packets == 0);
+	old_disk.counted = false;
+	rates_of_vbd(&before, &new_disk, 2, &d);
+	assert_true(d.reads == 0 && d.latency_us < 0 && d.queue == 3);
+	/* a worker in the hands of a guest: any numbers */
+	old_disk.counted = true;
+	new_disk.counters.reads = new_disk.counters.in_flight = UINT64_MAX;
+	rates_of(&before, &now, 2, &r);
+	assert_true(r.reads >= 0 && r.queue > 0);
+}
+
 static void test_xentop(void **state)
 {
 	struct hv_domain d = { .running = true, .dying = true };
@@ -134,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_xentop),
 	};
 

@@ -50,13 +50,34 @@ static void kept_path(const struct device *dev, char *buf, size_t size)
 		 dev->class->kept);
 }
 
+void device_counters_name(const struct device *dev, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s.counters", dev->about.name);
+}
+
+static void counters_path(const struct device *dev, char *buf, size_t size)
+{
+	char name[sizeof(dev->about.name) + 16];
+
+	device_counters_name(dev, name, sizeof(name));
+	snprintf(buf, size, "%s/%s", dev->broker->options.runtime_dir, name);
+}
+
+static void remove_file(const struct device *dev, const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_full(LOG_WARNING, &dev->about, -errno, "cannot remove %s: %m", path);
+}
+
 void device_remove_kept(struct device *dev)
 {
 	char path[PATH_MAX];
 
 	kept_path(dev, path, sizeof(path));
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_full(LOG_WARNING, &dev->about, -errno, "cannot remove %s: %m", path);
+	remove_file(dev, path);
+	counters_path(dev, path, sizeof(path));
+	remove_file(dev, path);
+	dev->counted = false;
 }
 
 static int open_kept(struct device *dev)
@@ -68,6 +89,24 @@ static int open_kept(struct device *dev)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (dev->reattach ? 0 : O_TRUNC),
 		  0600);
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Goes on as long as the device is attached, whatever becomes of workers, brokers and
+ * connections. We only make it: what is in it is the worker's word.
+ */
+static int open_counters(struct device *dev)
+{
+	bool ours = dev->reattach || dev->counted;
+	char path[PATH_MAX];
+	int fd;
+
+	counters_path(dev, path, sizeof(path));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (ours ? 0 : O_TRUNC), 0600);
+	if (fd < 0)
+		return -errno;
+	dev->counted = true;
+	return fd;
 }
 
 /* Returns 0, -EAGAIN when the device was put off, or -errno after connect_failed(). */
@@ -213,7 +252,7 @@ static void send_attach(struct device *dev)
 		.class = class->worker,
 		.devid = dev->devid,
 	};
-	int fds[WORKER_MAX_RINGS], kept, r;
+	int fds[WORKER_MAX_RINGS], kept, counters, r;
 	char text[DEVICE_TEXT];
 	struct workerproc *w;
 	size_t n = 0;
@@ -230,12 +269,23 @@ static void send_attach(struct device *dev)
 		device_connect_failed(dev, text);
 		return;
 	}
-	r = class->attach_msg(dev, &msg, kept, fds, &n, text, sizeof(text));
-	if (r < 0) {
+	counters = open_counters(dev);
+	if (counters < 0) {
+		errno = -counters;
+		snprintf(text, sizeof(text), "cannot open its counters in %.128s: %m",
+			 dev->broker->options.runtime_dir);
 		close(kept);
 		device_connect_failed(dev, text);
 		return;
 	}
+	r = class->attach_msg(dev, &msg, kept, fds, &n, text, sizeof(text));
+	if (r < 0) {
+		close(kept);
+		close(counters);
+		device_connect_failed(dev, text);
+		return;
+	}
+	fds[n++] = counters;
 	dev->hs.attached = true;
 	if (workerproc_request(w, &msg, fds, n, on_attached, dev) < 0) {
 		dev->hs.attached = false;

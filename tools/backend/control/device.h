@@ -141,6 +141,7 @@ struct device {
 	bool reattach;
 	bool changing;          /* busy with telling the worker what the frontend changed */
 	bool kept_dropped;      /* a reattach went on without the kept file */
+	bool counted;           /* its counters file is of this device */
 	sd_event_source *grace; /* sets hs.grace_over */
 	sd_event_source *hold;  /* clears hs.held */
 	unsigned int faults;    /* within the time since first_fault */
@@ -193,6 +194,9 @@ void device_fault_up(struct device *dev, const char *text);
 int device_read_optional(struct device *dev, const char *key, char **ret);
 
 /* device-link.c */
+/* The counters file, without directory; is there if dev->counted. */
+void device_counters_name(const struct device *dev, char *buf, size_t size);
+
 void device_connect(struct device *dev, bool reattach);
 void device_disconnect(struct device *dev);
 void device_detach(struct device *dev);
@@ -200,7 +204,7 @@ void device_reconfigure(struct device *dev);
 void device_worker_died(struct device *dev);
 void device_ring_error(struct device *dev, const struct worker_ring_error *error);
 
-/* Remove the file that outlives a worker. */
+/* Remove the files that outlive a worker. */
 void device_remove_kept(struct device *dev);
 
 /* Connecting failed. A frontend that is connected already waits with us; another is closed. */

@@ -14,6 +14,7 @@
 #include "control/device.h"
 #include "control/guest.h"
 #include "lib/cleanup.h"
+#include "lib/counters-json.h"
 #include "lib/log.h"
 
 /* How long changes are gathered before the file is written again. */
@@ -49,6 +50,7 @@ void status_add_bool(struct json_object *o, const char *key, bool value)
 
 static struct json_object *device_object(const struct device *dev)
 {
+	char counters[sizeof(dev->about.name) + 16];
 	struct json_object *o = json_object_new_object();
 
 	status_add_string(o, "kind", device_kind_name(dev->kind));
@@ -60,6 +62,10 @@ static struct json_object *device_object(const struct device *dev)
 	status_add_string(o, "image", image_names[dev->hs.image]);
 	status_add_string(o, "link", link_names[dev->hs.link]);
 	dev->class->status(dev, o);
+	if (dev->counted) {
+		device_counters_name(dev, counters, sizeof(counters));
+		status_add_string(o, "counters", counters);
+	}
 	status_add_string(o, "error", dev->error);
 	return o;
 }
@@ -167,10 +173,9 @@ int status_lock(const char *runtime_dir)
 
 int status_print(const char *runtime_dir)
 {
-	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_close_ int lock = -1;
-	char path[PATH_MAX], buf[65536];
-	size_t n;
+	struct json_object *status;
+	char path[PATH_MAX];
 	int r;
 
 	lock = status_lock(runtime_dir);
@@ -181,13 +186,11 @@ int status_print(const char *runtime_dir)
 	r = runtime_path(runtime_dir, STATUS_FILE, path, sizeof(path));
 	if (r < 0)
 		return r;
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-		fwrite(buf, 1, n, stdout);
-	if (ferror(f))
-		return -EIO;
-	putchar('\n');
-	return fflush(stdout) < 0 ? -errno : 0;
+	status = json_object_from_file(path);
+	if (!status)
+		return access(path, R_OK) < 0 ? -errno : -EBADMSG;
+	counters_add_json(status, runtime_dir);
+	puts(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY));
+	json_object_put(status);
+	return fflush(stdout) < 0 || ferror(stdout) ? -EIO : 0;
 }

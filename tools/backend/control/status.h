@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * status.json in the runtime directory: what is served, for people and tools.
- * Replaced as a whole, at most a few times a second.
+ * Replaced as a whole, at most a few times a second, when something has changed. What devices
+ * do is not in it: it names the files with their counters (lib/counters.h).
  */
 #pragma once
 
@@ -15,7 +16,7 @@ void status_changed(struct broker *b);
 /* Write it now. */
 int status_write(struct broker *b);
 
-/* Print the file on stdout; -ESRCH when no broker runs on @runtime_dir. */
+/* Print the file, with what is counted now, on stdout; -ESRCH: no broker runs on @runtime_dir. */
 int status_print(const char *runtime_dir);
 
 /* Hold the runtime directory's lock: -EBUSY when another broker has it. Returns a descriptor. */

@@ -30,7 +30,7 @@ static int attach(struct control *c, const struct worker_msg *msg, int *fds, siz
 	struct vif *v;
 	int r;
 
-	if (queues < 1 || queues > WORKER_MAX_VIF_QUEUES || n != queues + 1) {
+	if (queues < 1 || queues > WORKER_MAX_VIF_QUEUES || n != queues + 2) {
 		snprintf(error, WORKER_ERROR_SIZE, "ATTACH_VIF of %u queues with %zu descriptors",
 			 queues, n);
 		return -EPROTO;
@@ -44,7 +44,7 @@ static int attach(struct control *c, const struct worker_msg *msg, int *fds, siz
 			 c->nr_vifs);
 		return -ENOSPC;
 	}
-	r = vif_new(&c->env, msg->devid, &msg->attach_vif, fds[0], fds + 1, &v, error);
+	r = vif_new(&c->env, msg->devid, &msg->attach_vif, fds, &v, error);
 	forget(fds, n);
 	if (r < 0)
 		return r;

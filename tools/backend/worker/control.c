@@ -112,8 +112,9 @@ static int attach(struct control *c, const struct worker_msg *msg, int *fds, siz
 	struct device *d;
 	int r;
 
-	if (n != 2) {
-		snprintf(error, WORKER_ERROR_SIZE, "ATTACH with %zu descriptors, not 2", n);
+	if (n != DEVICE_FDS) {
+		snprintf(error, WORKER_ERROR_SIZE, "ATTACH with %zu descriptors, not %d", n,
+			 DEVICE_FDS);
 		return -EPROTO;
 	}
 	if (find(c, msg->devid)) {
@@ -125,8 +126,9 @@ static int attach(struct control *c, const struct worker_msg *msg, int *fds, siz
 			 c->nr_devices);
 		return -ENOSPC;
 	}
-	r = device_new(&c->env, msg->devid, &msg->attach, TAKE_FD(fds[0]), TAKE_FD(fds[1]), &d,
-		       error);
+	r = device_new(&c->env, msg->devid, &msg->attach, fds, &d, error);
+	for (size_t i = 0; i < n; i++)
+		fds[i] = -1;
 	if (r < 0)
 		return r;
 	d->next = c->devices;

@@ -46,7 +46,7 @@ static uint64_t to_sectors(const struct device *d, uint64_t size)
 }
 
 int device_new(const struct device_env *env, uint32_t devid, const struct worker_attach *attach,
-	       int image_fd, int journal_fd, struct device **ret, char error[WORKER_ERROR_SIZE])
+	       const int fds[DEVICE_FDS], struct device **ret, char error[WORKER_ERROR_SIZE])
 {
 	struct device *d = NULL;
 	int r;
@@ -61,8 +61,9 @@ int device_new(const struct device_env *env, uint32_t devid, const struct worker
 	}
 	d->env = env;
 	d->image = attach->image;
-	d->image.fd = image_fd;
-	d->journal_fd = journal_fd;
+	d->image.fd = fds[0];
+	d->journal_fd = fds[1];
+	d->counters_fd = fds[2];
 	d->sectors = to_sectors(d, d->image.size);
 	d->about.domid = env->hello.domid;
 	d->about.devid = devid;
@@ -72,8 +73,8 @@ int device_new(const struct device_env *env, uint32_t devid, const struct worker
 	return 0;
 
 fail:
-	close(image_fd);
-	close(journal_fd);
+	for (int i = 0; i < DEVICE_FDS; i++)
+		close(fds[i]);
 	return r;
 }
 
@@ -82,8 +83,10 @@ void device_free(struct device *d)
 	if (!d)
 		return;
 	journal_close(&d->journal);
+	counters_close(&d->counters);
 	close(d->image.fd);
 	close(d->journal_fd);
+	close(d->counters_fd);
 	free(d);
 }
 
@@ -169,6 +172,12 @@ static int make_queues(struct device *d, const struct worker_connect *c, const i
 	const char *why = NULL;
 	int r;
 
+	r = counters_open(&d->counters, d->counters_fd, COUNTERS_DISK, c->rings, &d->about);
+	if (r < 0) {
+		for (uint32_t i = 0; i < c->rings; i++)
+			close(evtchn_fds[i]);
+		return refuse(error, r, "no memory for the counters");
+	}
 	for (uint32_t i = 0; i < c->rings; i++) {
 		struct queue_config config = {
 			.about = &d->about,
@@ -186,6 +195,7 @@ static int make_queues(struct device *d, const struct worker_connect *c, const i
 			.poll_us = hello->poll_us,
 			.image = &d->image,
 			.sectors = &d->sectors,
+			.counts = &d->counters.file->block[i].disk,
 			.ended_event = d->env->ended_event,
 			.failed = ring_failed,
 			.arg = d,
@@ -207,7 +217,6 @@ static int make_queues(struct device *d, const struct worker_connect *c, const i
 static void free_queues(struct device *d)
 {
 	for (uint32_t i = 0; i < d->nr_queues; i++) {
-		queue_add_stats(d->queue[i], &d->past);
 		queue_free(d->queue[i]);
 		d->queue[i] = NULL;
 	}
@@ -298,9 +307,11 @@ void device_resize(struct device *d, uint64_t size)
 	__atomic_store_n(&d->sectors, to_sectors(d, size), __ATOMIC_RELAXED);
 }
 
-void device_stats(const struct device *d, struct worker_stats *ret)
+void device_stats(const struct device *d, struct disk_counts *ret)
 {
-	*ret = d->past;
-	for (uint32_t i = 0; i < d->nr_queues; i++)
-		queue_add_stats(d->queue[i], ret);
+	union counters_block sum = { .word = { 0 } };
+
+	if (d->counters.file)
+		counters_sum(d->counters.file, &sum);
+	*ret = sum.disk;
 }

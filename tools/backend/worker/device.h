@@ -13,6 +13,9 @@
 #include "worker/proto.h"
 #include "worker/queue.h"
 
+/* Descriptors that come with a disk. */
+#define DEVICE_FDS 3
+
 /* How long requests in flight may take to end when a disk is disconnected. */
 #define DEVICE_DRAIN_MS 30000
 
@@ -39,12 +42,13 @@ struct device {
 	struct log_about about;
 	struct storage_image image; /* owns image.fd */
 	int journal_fd;
+	int counters_fd;
+	struct counters counters; /* once it was connected; written by the queues */
 	struct journal journal;
 	uint64_t sectors; /* atomic; read by the queues */
 	enum device_state state;
 	uint32_t nr_queues;
 	struct queue *queue[WORKER_MAX_RINGS];
-	struct worker_stats past; /* of queues that are gone */
 
 	/* the answer owed at the end of the draining */
 	bool reply_owed;
@@ -56,10 +60,10 @@ struct device {
 
 /*
  * device_new - a disk that nothing is connected to yet
- * @image_fd, @journal_fd: taken over, also on failure
+ * @fds: image, journal, counters; taken over, also on failure
  */
 int device_new(const struct device_env *env, uint32_t devid, const struct worker_attach *attach,
-	       int image_fd, int journal_fd, struct device **ret, char error[WORKER_ERROR_SIZE]);
+	       const int fds[DEVICE_FDS], struct device **ret, char error[WORKER_ERROR_SIZE]);
 
 /* Only while attached. */
 void device_free(struct device *d);
@@ -83,4 +87,4 @@ bool device_drained(struct device *d);
 uint32_t device_in_flight(const struct device *d);
 
 void device_resize(struct device *d, uint64_t size);
-void device_stats(const struct device *d, struct worker_stats *ret);
+void device_stats(const struct device *d, struct disk_counts *ret);

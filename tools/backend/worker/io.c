@@ -46,6 +46,7 @@ void io_free(struct queue *q)
 static void count_in_flight(struct queue *q, int n)
 {
 	__atomic_store_n(&q->in_flight, q->in_flight + n, __ATOMIC_RELAXED);
+	STAT_SET(q, in_flight, q->in_flight);
 }
 
 /* Make a free io ready for the request in @raw. */
@@ -60,6 +61,7 @@ static void io_prepare(struct io *io, const uint8_t raw[static ABI_MAX_SLOT])
 	io->page = io->page_direct;
 	io->iovcnt = 0;
 	io->kind = TRANSFER_NONE;
+	io->counted = false;
 }
 
 /*
@@ -88,6 +90,7 @@ int io_recover(struct queue *q, const struct journal_entry *entries, uint32_t n)
 			return -EBADMSG;
 		if (entries[i].done) {
 			io->status = (int16_t)slot->status;
+			io->counted = true;
 			io_list_add(&q->answer, io);
 		} else {
 			io_list_add(&q->replay, io);
@@ -156,11 +159,10 @@ static struct io *take_new(struct queue *q)
 	return io;
 }
 
-static void took(struct queue *q, struct io *io)
+static void took(struct queue *q, struct io *io, uint64_t now)
 {
+	io->begun = now;
 	io_list_add(&q->taken, io);
-	if (io->req.op <= BLKIF_OP_INDIRECT)
-		STAT_ADD(q, requests[io->req.op], 1);
 	if (io->req.op == BLKIF_OP_WRITE_BARRIER)
 		q->barrier = io;
 }
@@ -168,13 +170,16 @@ static void took(struct queue *q, struct io *io)
 /* Take what there is, up to and including the next barrier. */
 static bool take(struct queue *q)
 {
+	uint64_t now = 0;
 	struct io *io;
 	int n;
 
 	if (q->failed || q->barrier)
 		return false;
+	if (q->replay.head)
+		now = queue_now();
 	while (!q->barrier && (io = io_list_take(&q->replay)))
-		took(q, io);
+		took(q, io, now);
 	if (!q->barrier && !q->stopping) {
 		n = ring_pending(&q->ring);
 		if (n < 0) {
@@ -185,11 +190,13 @@ static bool take(struct queue *q)
 				   q->ring.slots);
 			return true;
 		}
+		if (n)
+			now = queue_now();
 		for (int i = 0; i < n && !q->barrier; i++) {
 			io = take_new(q);
 			if (!io)
 				break;
-			took(q, io);
+			took(q, io, now);
 		}
 		if (n)
 			journal_consumed(&q->journal, q->ring.req_cons);
@@ -410,10 +417,6 @@ static void finish(struct queue *q)
 	while ((io = io_list_take(&list))) {
 		if (io->status == BLKIF_RSP_OKAY && io->error)
 			fail(io, "cannot copy to the guest", io->error);
-		if (io->status == BLKIF_RSP_OKAY && io->req.data_op == BLKIF_OP_READ)
-			STAT_ADD(q, sectors_read, io->req.nr_sectors);
-		else if (io->status == BLKIF_RSP_OKAY && io->req.data_op == BLKIF_OP_WRITE)
-			STAT_ADD(q, sectors_written, io->req.nr_sectors);
 		io_list_add(&q->answer, io);
 	}
 }
@@ -430,9 +433,37 @@ static void release(struct io *io)
 		q->barrier = NULL;
 }
 
+/*
+ * Count a request that the journal has an answer for: once, whoever publishes it, and before
+ * the frontend can know of its end.
+ */
+static void count(const struct io *io, uint64_t now)
+{
+	bool fine = io->status == BLKIF_RSP_OKAY;
+	struct queue *q = io->queue;
+
+	if (io->counted)
+		return;
+	if (io->req.data_op == BLKIF_OP_READ) {
+		STAT_ADD(q, reads, 1);
+		STAT_ADD(q, sectors_read, fine ? io->req.nr_sectors : 0);
+	} else if (io->req.data_op == BLKIF_OP_WRITE) {
+		STAT_ADD(q, writes, 1);
+		STAT_ADD(q, sectors_written, fine ? io->req.nr_sectors : 0);
+	} else if (io->req.op == BLKIF_OP_DISCARD) {
+		STAT_ADD(q, discards, 1);
+	} else if (io->req.op == BLKIF_OP_FLUSH_DISKCACHE || io->req.op == BLKIF_OP_WRITE_BARRIER) {
+		STAT_ADD(q, flushes, 1);
+	}
+	if (!fine)
+		STAT_ADD(q, errors, 1);
+	STAT_ADD(q, busy_ns, now - io->begun);
+}
+
 /* Publish all responses of this pass at once. */
 static void answer(struct queue *q)
 {
+	uint64_t now = queue_now();
 	struct io_list list = q->answer;
 	struct io *io;
 	bool notify;
@@ -440,11 +471,10 @@ static void answer(struct queue *q)
 	q->answer = (struct io_list){ 0 };
 	for (io = list.head; io; io = io->next) {
 		transfer_end(io);
-		if (io->status != BLKIF_RSP_OKAY)
-			STAT_ADD(q, errors, 1);
 		if (q->failed)
 			continue; /* the ring makes no sense any more */
 		journal_answering(&q->journal, io->slot, io->status, q->ring.rsp_prod);
+		count(io, now);
 		/* A response to an indirect request names what it carried (Linux checks that). */
 		ring_put_response(&q->ring, io->req.id,
 				  io->req.op == BLKIF_OP_INDIRECT ? io->req.data_op : io->req.op,

@@ -44,7 +44,9 @@ struct io {
 	int16_t status; /* BLKIF_RSP_* */
 	int error;      /* what a transfer or the storage said first */
 	enum io_step step;
-	bool in_ids; /* has a member in queue.ids */
+	bool in_ids;    /* has a member in queue.ids */
+	bool counted;   /* by the worker that answered it in the journal, before it died */
+	uint64_t begun; /* ns, when it was taken */
 	struct storage_op op;
 
 	/* the data; arrays of req.nr_segments, inline or in `more` */
@@ -119,12 +121,11 @@ struct queue {
 	sem_t ready;
 	int start_error; /* before `ready` the thread's, after it the control thread's */
 	bool ended;      /* atomic */
-
-	struct worker_stats stats; /* written by the thread, read by all, atomically */
 };
 
-#define STAT_ADD(q, field, n)                                                                      \
-	__atomic_store_n(&(q)->stats.field, (q)->stats.field + (n), __ATOMIC_RELAXED)
+#define STAT_SET(q, field, value)                                                                  \
+	__atomic_store_n(&(q)->config.counts->field, value, __ATOMIC_RELAXED)
+#define STAT_ADD(q, field, n) STAT_SET(q, field, (q)->config.counts->field + (n))
 
 static inline void io_list_add(struct io_list *list, struct io *io)
 {
@@ -150,6 +151,9 @@ static inline struct io *io_list_take(struct io_list *list)
 /* Stop serving: @fmt names what the frontend did. What is in flight is finished unanswered. */
 __attribute__((format(printf, 3, 4))) void queue_fail(struct queue *q, int error, const char *fmt,
 						      ...);
+
+/* CLOCK_MONOTONIC, ns */
+uint64_t queue_now(void);
 
 /* May another line be logged about this ring now? The guest decides how often we ask. */
 bool queue_may_log(struct queue *q);

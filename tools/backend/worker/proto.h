@@ -18,9 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/counters.h"
 #include "storage/storage.h"
 
-#define WORKER_PROTO_VERSION  2
+#define WORKER_PROTO_VERSION  3
 #define WORKER_CONTROL_FD     3
 #define WORKER_MAX_RINGS      32
 #define WORKER_MAX_RING_PAGES 16
@@ -30,13 +31,14 @@
 enum worker_msg_type {
 	/* broker -> worker */
 	WORKER_HELLO,   /* first message; fds: none */
-	WORKER_ATTACH,  /* a disk; fds: image, then one journal file */
+	WORKER_ATTACH,  /* a disk; fds: image, journal file, counters file */
 	WORKER_CONNECT, /* rings of an attached disk; fds: one event channel descriptor per ring */
 	WORKER_DISCONNECT,  /* drain, unmap, unbind; the disk stays attached */
 	WORKER_DETACH,      /* after DISCONNECT: close image and journal */
 	WORKER_RESIZE,      /* new size of an attached disk */
-	WORKER_STATS,       /* counters of a device */
-	WORKER_ATTACH_VIF,  /* an interface; fds: state file, then one descriptor per tap queue */
+	WORKER_STATS,       /* counters of a device, as in its file */
+	WORKER_ATTACH_VIF,  /* an interface; fds: state file, then one descriptor per tap
+			       queue, then the counters file */
 	WORKER_CONNECT_VIF, /* its rings; fds: an event channel descriptor per queue, and one for
 			       the control ring if there is one */
 	WORKER_HEADROOM,    /* of a connected interface: the frontend wants another xdp-headroom,
@@ -128,41 +130,12 @@ struct worker_resize {
 	uint64_t size; /* bytes */
 };
 
-/* Counters of one disk, summed over its rings since it was attached. */
-struct worker_stats {
-	uint64_t requests[7]; /* by blkif operation code */
-	uint64_t sectors_read;
-	uint64_t sectors_written;
-	uint64_t errors;
-	uint64_t events_received;
-	uint64_t events_sent;
-	uint64_t polls;        /* passes that found work without an event */
-	uint64_t grant_copies; /* batched copy calls */
-	uint64_t grant_maps;   /* map calls */
-	uint64_t grant_unmaps;
-	uint64_t persistent_hits;
-	uint64_t replayed; /* requests taken up from a journal */
-};
-
-/* Counters of one interface, summed over its queues since it was attached. tx: from the guest. */
-struct worker_vif_stats {
-	uint64_t tx_packets, tx_bytes, tx_dropped, tx_errors;
-	uint64_t rx_packets, rx_bytes, rx_dropped, rx_stalled;
-	uint64_t events_received;
-	uint64_t events_sent;
-	uint64_t polls;         /* passes that found work without an event */
-	uint64_t grant_copies;  /* batched copy calls */
-	uint64_t static_hits;   /* slots served through a static grant mapping */
-	uint64_t static_grants; /* mappings at present */
-	uint64_t rate_delays;   /* times the limit held a queue */
-};
-
 struct worker_reply {
 	int32_t error;                /* 0 or a negative errno */
 	char text[WORKER_ERROR_SIZE]; /* one line when error is set */
 	union {
-		struct worker_stats stats;         /* for WORKER_STATS of a disk */
-		struct worker_vif_stats vif_stats; /* for WORKER_STATS of an interface */
+		struct disk_counts stats;    /* for WORKER_STATS of a disk, all its rings */
+		struct vif_counts vif_stats; /* for WORKER_STATS of an interface, all its queues */
 	};
 };
 

@@ -30,7 +30,7 @@ static inline void cpu_relax(void)
 #endif
 }
 
-static uint64_t now_ns(void)
+uint64_t queue_now(void)
 {
 	struct timespec ts;
 
@@ -40,7 +40,7 @@ static uint64_t now_ns(void)
 
 bool queue_may_log(struct queue *q)
 {
-	uint64_t now = now_ns();
+	uint64_t now = queue_now();
 
 	if (now - q->log_refilled >= LOG_PERIOD * UINT64_C(1000000000)) {
 		if (q->log_suppressed)
@@ -142,7 +142,7 @@ static void serve(struct queue *q)
 		if (io_pass(q)) {
 			if (idle_since) {
 				STAT_ADD(q, polls, 1);
-				poller_learn(&q->poller, now_ns() - idle_since, false);
+				poller_learn(&q->poller, queue_now() - idle_since, false);
 				idle_since = 0;
 			}
 			continue;
@@ -151,7 +151,7 @@ static void serve(struct queue *q)
 			return;
 
 		if (q->poller.window) {
-			now = now_ns();
+			now = queue_now();
 			if (!idle_since)
 				idle_since = now;
 			if (now - idle_since < q->poller.window) {
@@ -159,7 +159,7 @@ static void serve(struct queue *q)
 				continue;
 			}
 		} else if (!idle_since) {
-			idle_since = now_ns();
+			idle_since = queue_now();
 		}
 
 		if (!may_sleep(q))
@@ -173,7 +173,7 @@ static void serve(struct queue *q)
 		} else {
 			uring_wait(&q->uring, -1);
 		}
-		poller_learn(&q->poller, now_ns() - idle_since, true);
+		poller_learn(&q->poller, queue_now() - idle_since, true);
 		idle_since = 0;
 	}
 }
@@ -402,14 +402,4 @@ void queue_free(struct queue *q)
 		close(q->stop_event);
 	sem_destroy(&q->ready);
 	free(q);
-}
-
-void queue_add_stats(const struct queue *q, struct worker_stats *sum)
-{
-	const uint64_t *from = (const uint64_t *)&q->stats;
-	uint64_t *to = (uint64_t *)sum;
-
-	_Static_assert(sizeof(struct worker_stats) % sizeof(uint64_t) == 0, "only counters");
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
-		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }

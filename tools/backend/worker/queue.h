@@ -33,7 +33,8 @@ struct queue_config {
 	uint32_t copy_max;       /* bytes */
 	uint32_t poll_us;
 	const struct storage_image *image;
-	const uint64_t *sectors; /* of 512 bytes; changes atomically */
+	const uint64_t *sectors;    /* of 512 bytes; changes atomically */
+	struct disk_counts *counts; /* written by the thread alone, atomically */
 	/* the thread ended, after queue_stop() or failed(): written to this eventfd */
 	int ended_event;
 	/* Called from the thread when the frontend broke the protocol; @text names the value. */
@@ -74,6 +75,3 @@ uint32_t queue_in_flight(const struct queue *q);
 
 /* Join the thread, which has ended, and free everything. NULL is allowed. */
 void queue_free(struct queue *q);
-
-/* Add the counters of @q to @sum. */
-void queue_add_stats(const struct queue *q, struct worker_stats *sum);

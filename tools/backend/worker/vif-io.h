@@ -112,7 +112,7 @@ struct vif_queue {
 	bool started;
 	pthread_t thread;
 	struct poller poller;
-	struct worker_vif_stats stats; /* written by the thread, read by all, relaxed */
+	struct vif_counts *counts; /* written by the thread, read by all, relaxed */
 
 	struct vif_tx tx;
 	struct vif_rx rx;
@@ -132,8 +132,8 @@ struct vif_queue {
 	unsigned int log_tokens;
 };
 
-#define VIF_STAT_ADD(q, field, n)                                                                  \
-	__atomic_store_n(&(q)->stats.field, (q)->stats.field + (n), __ATOMIC_RELAXED)
+#define VIF_STAT_SET(q, field, value) __atomic_store_n(&(q)->counts->field, value, __ATOMIC_RELAXED)
+#define VIF_STAT_ADD(q, field, n)     VIF_STAT_SET(q, field, (q)->counts->field + (n))
 
 /* CLOCK_MONOTONIC */
 uint64_t vif_now(void);

@@ -324,7 +324,8 @@ static int bind_ports(struct vif_queue *q)
 }
 
 int vif_queue_new(struct vif_common *common, uint32_t number, const struct worker_vif_queue *rings,
-		  int evtchn_fd, int tap_fd, struct vif_queue **ret, const char **ret_why)
+		  int evtchn_fd, int tap_fd, struct vif_counts *counts, struct vif_queue **ret,
+		  const char **ret_why)
 {
 	struct vif_queue *q;
 	cpu_set_t cpus;
@@ -340,6 +341,7 @@ int vif_queue_new(struct vif_common *common, uint32_t number, const struct worke
 	q->number = number;
 	q->rings = *rings;
 	q->tap = tap_fd;
+	q->counts = counts;
 	q->tx_port = q->rx_port = -1;
 	q->wake = -1;
 	pthread_mutex_init(&q->call_lock, NULL);
@@ -452,14 +454,4 @@ void vif_queue_free(struct vif_queue *q)
 	pthread_cond_destroy(&q->call_done);
 	pthread_mutex_destroy(&q->call_lock);
 	free(q);
-}
-
-void vif_queue_add_stats(struct vif_queue *q, struct worker_vif_stats *sum)
-{
-	const uint64_t *from = (const uint64_t *)&q->stats;
-	uint64_t *to = (uint64_t *)sum;
-
-	_Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "only counters");
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
-		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }

@@ -47,10 +47,12 @@ struct vif_common {
  * @number: which of its queues
  * @evtchn_fd: descriptor for host_evtchn_fdopen(); taken over, also on failure
  * @tap_fd: not taken over
+ * @counts: what the thread writes; stays as long as the queue
  * @ret_why: what was tried, on failure
  */
 int vif_queue_new(struct vif_common *common, uint32_t number, const struct worker_vif_queue *rings,
-		  int evtchn_fd, int tap_fd, struct vif_queue **ret, const char **ret_why);
+		  int evtchn_fd, int tap_fd, struct vif_counts *counts, struct vif_queue **ret,
+		  const char **ret_why);
 
 /*
  * vif_queue_run - start the thread, where the responses of the rings stand
@@ -84,6 +86,3 @@ void vif_queue_call(struct vif_queue *q, void (*f)(struct vif_queue *q, void *ar
 /* For vif_queue_call(): what belongs to the thread. */
 struct vif_grants *vif_queue_grants(struct vif_queue *q);
 struct vif_hash *vif_queue_hash(struct vif_queue *q);
-
-/* Add the counters of @q to @sum. */
-void vif_queue_add_stats(struct vif_queue *q, struct worker_vif_stats *sum);

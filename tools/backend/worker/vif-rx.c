@@ -324,6 +324,12 @@ static bool flush(struct vif_queue *q)
 	return ring_publish(&rx->ring);
 }
 
+static void set_stalled(struct vif_queue *q, bool stalled)
+{
+	q->rx.stalled = stalled;
+	VIF_STAT_SET(q, rx_stalled, stalled);
+}
+
 /* No room for @p in the ring. False: it was dropped, go on with the next. */
 static bool wait_for_room(struct vif_queue *q, const struct vif_rx_packet *p, uint32_t need)
 {
@@ -337,8 +343,8 @@ static bool wait_for_room(struct vif_queue *q, const struct vif_rx_packet *p, ui
 	if (!rx->stalled && now - rx->wait_since < VIF_STALL_MS * NS_PER_MS)
 		return true;
 	if (!rx->stalled) {
-		rx->stalled = true;
-		VIF_STAT_ADD(q, rx_stalled, 1);
+		set_stalled(q, true);
+		VIF_STAT_ADD(q, rx_stalls, 1);
 		log_full(LOG_INFO, &q->common->about, 0,
 			 "queue %u: the frontend has given no buffers for %u ms; packets are "
 			 "dropped until it does",
@@ -401,7 +407,8 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 			continue;
 		}
 		placed = true;
-		rx->stalled = false;
+		if (rx->stalled)
+			set_stalled(q, false);
 		rx->wait.frame = NULL;
 		/* one that waited lies at the start, where it has been counted */
 		if (!waited)

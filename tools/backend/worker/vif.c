@@ -36,7 +36,7 @@ static void ring_failed(void *arg, uint32_t number, int error, const char *text)
 }
 
 int vif_new(const struct device_env *env, uint32_t devid, const struct worker_attach_vif *attach,
-	    int state_fd, const int *tap_fds, struct vif **ret, char error[WORKER_ERROR_SIZE])
+	    const int *fds, struct vif **ret, char error[WORKER_ERROR_SIZE])
 {
 	struct vif *v = NULL;
 	int r;
@@ -55,8 +55,9 @@ int vif_new(const struct device_env *env, uint32_t devid, const struct worker_at
 	v->env = env;
 	v->devid = devid;
 	v->attach = *attach;
-	v->state_fd = state_fd;
-	memcpy(v->tap, tap_fds, attach->queues * sizeof(*tap_fds));
+	v->state_fd = fds[0];
+	memcpy(v->tap, fds + 1, attach->queues * sizeof(*fds));
+	v->counters_fd = fds[1 + attach->queues];
 	v->common.gnt = env->gnt;
 	v->common.poll_us = attach->poll_us;
 	v->common.multicast = attach->multicast;
@@ -72,9 +73,8 @@ int vif_new(const struct device_env *env, uint32_t devid, const struct worker_at
 
 fail:
 	free(v);
-	close(state_fd);
-	for (uint32_t i = 0; i < attach->queues; i++)
-		close(tap_fds[i]);
+	for (uint32_t i = 0; i < attach->queues + 2; i++)
+		close(fds[i]);
 	return r;
 }
 
@@ -86,6 +86,8 @@ void vif_free(struct vif *v)
 	vif_state_free(&v->common.state);
 	for (uint32_t i = 0; i < v->attach.queues; i++)
 		close(v->tap[i]);
+	counters_close(&v->counters);
+	close(v->counters_fd);
 	close(v->state_fd);
 	free(v);
 }
@@ -192,8 +194,8 @@ static int make_queues(struct vif *v, const struct worker_connect_vif *c, const 
 	int r;
 
 	for (uint32_t i = 0; i < c->queues; i++) {
-		r = vif_queue_new(common, i, &c->queue[i], fds[i], v->tap[i], &common->queue[i],
-				  &why);
+		r = vif_queue_new(common, i, &c->queue[i], fds[i], v->tap[i],
+				  &v->counters.file->block[i].vif, &common->queue[i], &why);
 		if (r < 0) {
 			for (i++; i < c->queues; i++)
 				close(fds[i]);
@@ -230,7 +232,6 @@ static void free_queues(struct vif *v)
 	for (uint32_t i = 0; i < common->nr_queues; i++)
 		vif_queue_join(common->queue[i]);
 	for (uint32_t i = 0; i < common->nr_queues; i++) {
-		vif_queue_add_stats(common->queue[i], &v->past);
 		vif_queue_free(common->queue[i]);
 		common->queue[i] = NULL;
 	}
@@ -257,6 +258,12 @@ static int run_queues(struct vif *v, const struct worker_connect_vif *c, bool kn
 	return 0;
 }
 
+static void close_events(const struct worker_connect_vif *connect, const int *fds)
+{
+	for (uint32_t i = 0; i < connect->queues + (connect->has_control ? 1u : 0u); i++)
+		close(fds[i]);
+}
+
 int vif_connect(struct vif *v, const struct worker_connect_vif *connect, const int *fds,
 		char error[WORKER_ERROR_SIZE])
 {
@@ -266,9 +273,14 @@ int vif_connect(struct vif *v, const struct worker_connect_vif *connect, const i
 
 	r = check_connect(v, connect, error);
 	if (r < 0) {
-		for (uint32_t i = 0; i < connect->queues + (connect->has_control ? 1u : 0u); i++)
-			close(fds[i]);
+		close_events(connect, fds);
 		return r;
+	}
+	r = counters_open(&v->counters, v->counters_fd, COUNTERS_VIF, connect->queues,
+			  &common->about);
+	if (r < 0) {
+		close_events(connect, fds);
+		return refuse(error, r, "no memory for the counters");
 	}
 	read_features(common, connect->features);
 	common->headroom = connect->xdp_headroom;
@@ -320,13 +332,15 @@ int vif_adjust(struct vif *v, const struct worker_headroom *wish, char error[WOR
 	return 0;
 }
 
-void vif_stats(struct vif *v, struct worker_vif_stats *ret)
+void vif_stats(struct vif *v, struct vif_counts *ret)
 {
-	*ret = v->past;
-	for (uint32_t i = 0; i < v->common.nr_queues; i++) {
-		vif_queue_add_stats(v->common.queue[i], ret);
-		/* a number that goes down again: exact enough for whoever looks */
+	union counters_block sum = { .word = { 0 } };
+
+	if (v->counters.file)
+		counters_sum(v->counters.file, &sum);
+	*ret = sum.vif;
+	/* the control ring's, not the queues' threads': exact enough for whoever looks */
+	for (uint32_t i = 0; i < v->common.nr_queues; i++)
 		ret->static_grants += __atomic_load_n(&vif_queue_grants(v->common.queue[i])->used,
 						      __ATOMIC_RELAXED);
-	}
 }

@@ -17,19 +17,20 @@ struct vif {
 	uint32_t devid;
 	struct worker_attach_vif attach;
 	int state_fd;
+	int counters_fd;
+	struct counters counters;       /* once it was connected; written by the queues */
 	int tap[WORKER_MAX_VIF_QUEUES]; /* attach.queues of them */
 	bool connected;
 	struct vif_common common;
-	struct vif_control *control;  /* NULL: none */
-	struct worker_vif_stats past; /* of queues that are gone */
+	struct vif_control *control; /* NULL: none */
 };
 
 /*
  * vif_new - an interface that nothing is connected to yet
- * @state_fd, @tap_fds: taken over, also on failure; attach->queues taps
+ * @fds: state file, attach->queues taps, counters file; taken over, also on failure
  */
 int vif_new(const struct device_env *env, uint32_t devid, const struct worker_attach_vif *attach,
-	    int state_fd, const int *tap_fds, struct vif **ret, char error[WORKER_ERROR_SIZE]);
+	    const int *fds, struct vif **ret, char error[WORKER_ERROR_SIZE]);
 
 /* Only while not connected. */
 void vif_free(struct vif *v);
@@ -50,4 +51,4 @@ void vif_disconnect(struct vif *v);
 /* What a connected frontend has changed its mind about. */
 int vif_adjust(struct vif *v, const struct worker_headroom *wish, char error[WORKER_ERROR_SIZE]);
 
-void vif_stats(struct vif *v, struct worker_vif_stats *ret);
+void vif_stats(struct vif *v, struct vif_counts *ret);

@@ -39,6 +39,14 @@ static void print_fallback(const struct agent_view *a)
 			       a->fallback[i].loaded ? "was loaded" : "could not be loaded either");
 }
 
+/* Of all that was ever done. */
+static double mean_us(const struct vbd_counters *c)
+{
+	double n = (double)c->reads + (double)c->writes + (double)c->flushes + (double)c->discards;
+
+	return n > 0 ? (double)c->busy_us / n : 0;
+}
+
 static void print_vbd(const struct vbd_view *v)
 {
 	const struct vbd_counters *c = &v->counters;
@@ -63,22 +71,32 @@ static void print_vbd(const struct vbd_view *v)
 		       (unsigned long long)c->reads, (unsigned long long)(c->read_bytes >> 10),
 		       (unsigned long long)c->writes, (unsigned long long)(c->written_bytes >> 10),
 		       (unsigned long long)c->flushes, (unsigned long long)c->discards);
+	if (v->counted && c->has_queue)
+		printf("      %llu errors, %llu in flight, %.0f us a request\n",
+		       (unsigned long long)c->errors, (unsigned long long)c->in_flight, mean_us(c));
 	if (v->error)
 		printf("      error: %s\n", v->error);
 }
 
 static void print_vif(const struct vif_view *v)
 {
+	const struct vif_counters *c = &v->counters;
+
 	printf("  vif %-10u %s on %s, %s\n", v->handle, v->mac ?: "?", v->bridge ?: "no bridge",
 	       bus_state(v->state));
 	if (v->address)
 		printf("      %s\n", v->address);
 	if (v->counted)
-		printf("      sent %llu KiB, received %llu KiB, %llu errors, %llu dropped\n",
-		       (unsigned long long)(v->counters.sent_bytes >> 10),
-		       (unsigned long long)(v->counters.received_bytes >> 10),
-		       (unsigned long long)v->counters.errors,
-		       (unsigned long long)v->counters.dropped);
+		printf("      sent %llu KiB (%llu packets), received %llu KiB (%llu packets), "
+		       "%llu errors, %llu dropped\n",
+		       (unsigned long long)(c->sent_bytes >> 10),
+		       (unsigned long long)c->sent_packets,
+		       (unsigned long long)(c->received_bytes >> 10),
+		       (unsigned long long)c->received_packets, (unsigned long long)c->errors,
+		       (unsigned long long)c->dropped);
+	if (v->counted && c->stalls)
+		printf("      the guest took no packets for long %llu times%s\n",
+		       (unsigned long long)c->stalls, c->stalled ? ", and takes none now" : "");
 }
 
 static void print_guest(const struct guest_view *g)

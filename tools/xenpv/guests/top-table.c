@@ -74,7 +74,9 @@ int top_table_make(const struct view *view, const struct view *before, double se
 		const struct guest_view *g = &view->guest[i];
 
 		t.row[i].guest = g;
-		rates_of(rates_before(before, g), g, seconds, &t.row[i].rates);
+		t.row[i].before = rates_before(before, g);
+		t.row[i].seconds = seconds;
+		rates_of(t.row[i].before, g, seconds, &t.row[i].rates);
 	}
 	qsort_r(t.row, t.n, sizeof(*t.row), compare, &sort);
 	*ret = t;
@@ -182,32 +184,104 @@ void top_line(const struct top_table *t, const struct top_row *row, char ret[TOP
 		 maybe((double)r->errors, r->has_errors, errors));
 }
 
+static void vbd_line(const struct top_row *row, const struct vbd_view *v, char ret[TOP_LINE])
+{
+	const struct vbd_counters *c = &v->counters;
+	char latency[24], queue[24], errors[24];
+	struct disk_rates r;
+
+	rates_of_vbd(row->before, v, row->seconds, &r);
+	snprintf(
+		ret, TOP_LINE,
+		"  vbd %-8.8s %-15s reads %llu writes %llu rings %u IOPS %.0f MB/s %.1f LAT(us) %s "
+		"QD %s ERR %s %.200s",
+		v->vdev ?: "?", v->backend, (unsigned long long)c->reads,
+		(unsigned long long)c->writes, v->rings, r.reads + r.writes,
+		(r.read_rate + r.write_rate) / 1e6, maybe(r.latency_us, r.latency_us >= 0, latency),
+		maybe(r.queue, r.queue >= 0, queue),
+		maybe((double)c->errors, v->counted && c->has_errors, errors), v->path ?: "");
+}
+
+static void vif_line(const struct top_row *row, const struct vif_view *v, char ret[TOP_LINE])
+{
+	const struct vif_counters *c = &v->counters;
+	struct vif_rates r;
+
+	rates_of_vif(row->before, v, row->seconds, &r);
+	snprintf(ret, TOP_LINE,
+		 "  vif %-8u %-15.15s sent %lluk received %lluk dropped %llu errors %llu "
+		 "packets/s %.0f out %.0f in MB/s %.1f out %.1f in%s %.40s",
+		 v->handle, v->bridge ?: "-", (unsigned long long)(c->sent_bytes >> 10),
+		 (unsigned long long)(c->received_bytes >> 10), (unsigned long long)c->dropped,
+		 (unsigned long long)c->errors, r.sent_packets, r.received_packets,
+		 r.sent_rate / 1e6, r.received_rate / 1e6, c->stalled ? " STALLED" : "",
+		 v->address ?: "");
+}
+
 bool top_device(const struct top_row *row, size_t n, char ret[TOP_LINE])
 {
 	const struct guest_view *g = row->guest;
 
 	if (n < g->n_vbds) {
-		const struct vbd_view *v = &g->vbd[n];
-
-		snprintf(ret, TOP_LINE, "  vbd %-8.8s %-15s reads %llu writes %llu rings %u %.200s",
-			 v->vdev ?: "?", v->backend, (unsigned long long)v->counters.reads,
-			 (unsigned long long)v->counters.writes, v->rings, v->path ?: "");
+		vbd_line(row, &g->vbd[n], ret);
 		return true;
 	}
 	n -= g->n_vbds;
 	if (n >= g->n_vifs)
 		return false;
-	snprintf(ret, TOP_LINE, "  vif %-8u %-15.15s sent %lluk received %lluk dropped %llu %.40s",
-		 g->vif[n].handle, g->vif[n].bridge ?: "-",
-		 (unsigned long long)(g->vif[n].counters.sent_bytes >> 10),
-		 (unsigned long long)(g->vif[n].counters.received_bytes >> 10),
-		 (unsigned long long)g->vif[n].counters.dropped, g->vif[n].address ?: "");
+	vif_line(row, &g->vif[n], ret);
 	return true;
 }
 
 static void add_double(struct json_object *o, const char *key, double value)
 {
 	json_object_object_add(o, key, json_object_new_double(value));
+}
+
+static void add_maybe(struct json_object *o, const char *key, double value)
+{
+	json_object_object_add(o, key, value < 0 ? NULL : json_object_new_double(value));
+}
+
+static struct json_object *vbd_rates_json(const struct top_row *row, const struct vbd_view *v)
+{
+	struct json_object *o = json_object_new_object();
+	struct disk_rates r;
+
+	rates_of_vbd(row->before, v, row->seconds, &r);
+	add_double(o, "reads_per_second", r.reads);
+	add_double(o, "writes_per_second", r.writes);
+	add_double(o, "read_bytes_per_second", r.read_rate);
+	add_double(o, "written_bytes_per_second", r.write_rate);
+	add_maybe(o, "latency_us", r.latency_us);
+	return o;
+}
+
+static struct json_object *vif_rates_json(const struct top_row *row, const struct vif_view *v)
+{
+	struct json_object *o = json_object_new_object();
+	struct vif_rates r;
+
+	rates_of_vif(row->before, v, row->seconds, &r);
+	add_double(o, "sent_packets_per_second", r.sent_packets);
+	add_double(o, "received_packets_per_second", r.received_packets);
+	add_double(o, "sent_bytes_per_second", r.sent_rate);
+	add_double(o, "received_bytes_per_second", r.received_rate);
+	return o;
+}
+
+/* Each device gets an object "rates". */
+static void add_device_rates(struct json_object *o, const struct top_row *row)
+{
+	struct json_object *vbds = json_object_object_get(o, "vbds");
+	struct json_object *vifs = json_object_object_get(o, "vifs");
+
+	for (size_t i = 0; i < row->guest->n_vbds; i++)
+		json_object_object_add(json_object_array_get_idx(vbds, i), "rates",
+				       vbd_rates_json(row, &row->guest->vbd[i]));
+	for (size_t i = 0; i < row->guest->n_vifs; i++)
+		json_object_object_add(json_object_array_get_idx(vifs, i), "rates",
+				       vif_rates_json(row, &row->guest->vif[i]));
 }
 
 static struct json_object *row_json(const struct top_row *row)
@@ -220,13 +294,14 @@ static struct json_object *row_json(const struct top_row *row)
 	add_double(o, "writes_per_second", r->writes);
 	add_double(o, "read_bytes_per_second", r->read_rate);
 	add_double(o, "written_bytes_per_second", r->write_rate);
-	json_object_object_add(o, "latency_us",
-			       r->latency_us < 0 ? NULL : json_object_new_double(r->latency_us));
-	json_object_object_add(o, "in_flight",
-			       r->queue < 0 ? NULL : json_object_new_double(r->queue));
+	add_double(o, "sent_bytes_per_second", r->sent_rate);
+	add_double(o, "received_bytes_per_second", r->received_rate);
+	add_maybe(o, "latency_us", r->latency_us);
+	add_maybe(o, "in_flight", r->queue);
 	json_object_object_add(o, "errors",
 			       r->has_errors ? json_object_new_uint64(r->errors) : NULL);
 	json_object_object_add(o, "rings", json_object_new_int64(r->rings));
+	add_device_rates(o, row);
 	return o;
 }
 

@@ -21,6 +21,8 @@ enum top_sort {
 
 struct top_row {
 	const struct guest_view *guest;
+	const struct guest_view *before; /* it, or NULL; borrowed */
+	double seconds;                  /* since then */
 	struct rates rates;
 };
 
@@ -39,7 +41,7 @@ int top_sort_parse(const char *text, enum top_sort *ret);
  * @before: an older view, or NULL
  * @seconds: between the two
  *
- * Borrows @view. -ENOMEM; top_table_clear() it.
+ * Borrows both views. -ENOMEM; top_table_clear() it.
  */
 int top_table_make(const struct view *view, const struct view *before, double seconds,
 		   enum top_sort sort, struct top_table *ret);

@@ -21,6 +21,10 @@ struct vif_counters {
 	uint64_t sent_bytes, received_bytes; /* as the guest sees it */
 	uint64_t sent_packets, received_packets;
 	uint64_t errors, dropped; /* both ways */
+	/* what only xenpv-backendd counts */
+	bool has_stalls;
+	uint64_t stalls;  /* times the guest gave no buffers for long */
+	uint64_t stalled; /* queues for which it gives none now */
 };
 
 /* -ENOENT: the kernel does not serve this device */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/counters-json.h"
 #include "lib/parse.h"
 #include "lib/xs.h"
 #include "xenpv/bridge/files.h"
@@ -285,7 +286,23 @@ static int read_vbds(struct xs_conn *xs, struct guest_view *g)
 	return r;
 }
 
-static struct json_object *find_device(struct json_object *status, uint32_t domid, uint32_t devid)
+static uint64_t number_of(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static const char *string_of(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+/* Numbers of disks and interfaces overlap. */
+static struct json_object *find_device(struct json_object *status, uint32_t domid, bool vif,
+				       uint32_t devid)
 {
 	struct json_object *guests, *devices, *o;
 
@@ -303,26 +320,15 @@ static struct json_object *find_device(struct json_object *status, uint32_t domi
 		for (size_t k = 0; k < json_object_array_length(devices); k++) {
 			struct json_object *d = json_object_array_get_idx(devices, k);
 
+			const char *kind = string_of(d, "kind");
+
 			if (json_object_object_get_ex(d, "devid", &o) &&
-			    json_object_get_int64(o) == devid)
+			    json_object_get_int64(o) == devid &&
+			    (kind && strcmp(kind, "vif") == 0) == vif)
 				return d;
 		}
 	}
 	return NULL;
-}
-
-static uint64_t number_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static const char *string_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : NULL;
 }
 
 static int replace(char **text, const char *value)
@@ -364,7 +370,7 @@ int view_devices(struct xs_conn *xs, struct json_object *status, struct guest_vi
 	int r = read_vbds(xs, g);
 
 	for (size_t i = 0; i < g->n_vbds && r >= 0; i++) {
-		struct json_object *d = find_device(status, g->hv.domid, g->vbd[i].devid);
+		struct json_object *d = find_device(status, g->hv.domid, false, g->vbd[i].devid);
 
 		if (d)
 			r = take_status(d, &g->vbd[i]);
@@ -384,12 +390,41 @@ int view_devices(struct xs_conn *xs, struct json_object *status, struct guest_vi
 }
 
 /* "io" of the status file: what xenpv-backendd has done, see docs/host-command.md. */
-static bool take_io(struct json_object *d, struct vbd_counters *ret)
+static struct json_object *io_of(struct json_object *d)
 {
 	struct json_object *io;
 
-	if (!d || !json_object_object_get_ex(d, "io", &io) ||
-	    !json_object_is_type(io, json_type_object))
+	return d && json_object_object_get_ex(d, "io", &io) &&
+			       json_object_is_type(io, json_type_object)
+		       ? io
+		       : NULL;
+}
+
+static bool take_vif_io(struct json_object *d, struct vif_counters *ret)
+{
+	struct json_object *io = io_of(d);
+
+	if (!io)
+		return false;
+	*ret = (struct vif_counters){
+		.sent_bytes = number_of(io, "tx_bytes"),
+		.received_bytes = number_of(io, "rx_bytes"),
+		.sent_packets = number_of(io, "tx_packets"),
+		.received_packets = number_of(io, "rx_packets"),
+		.errors = number_of(io, "tx_errors"),
+		.dropped = number_of(io, "tx_dropped") + number_of(io, "rx_dropped"),
+		.has_stalls = true,
+		.stalls = number_of(io, "rx_stalls"),
+		.stalled = number_of(io, "rx_stalled"),
+	};
+	return true;
+}
+
+static bool take_io(struct json_object *d, struct vbd_counters *ret)
+{
+	struct json_object *io = io_of(d);
+
+	if (!io)
 		return false;
 	*ret = (struct vbd_counters){
 		.reads = number_of(io, "reads"),
@@ -417,19 +452,33 @@ void view_count_guest(struct json_object *status, struct guest_view *g)
 		if (v->counted)
 			v->backend = "kernel";
 		else
-			v->counted =
-				take_io(find_device(status, g->hv.domid, v->devid), &v->counters);
+			v->counted = take_io(find_device(status, g->hv.domid, false, v->devid),
+					     &v->counters);
 	}
-	for (size_t i = 0; i < g->n_vifs; i++)
-		g->vif[i].counted =
-			kernel_vif(g->hv.domid, g->vif[i].handle, &g->vif[i].counters) == 0;
+	for (size_t i = 0; i < g->n_vifs; i++) {
+		struct vif_view *v = &g->vif[i];
+
+		/* the daemon also knows what never reached the tap, whatever its name is */
+		v->counted = take_vif_io(find_device(status, g->hv.domid, true, v->handle),
+					 &v->counters) ||
+			     kernel_vif(g->hv.domid, v->handle, &v->counters) == 0;
+	}
 }
 
 struct json_object *status_read(const char *path)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *dir = NULL;
+	struct json_object *status;
+	const char *slash;
 
-	return file_read(path, STATUS_MAX, &text) < 0 ? NULL : json_tokener_parse(text);
+	if (file_read(path, STATUS_MAX, &text) < 0)
+		return NULL;
+	status = json_tokener_parse(text);
+	slash = strrchr(path, '/');
+	dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	if (status && dir)
+		counters_add_json(status, dir);
+	return status;
 }
 
 void view_clear_guest(struct guest_view *g)

@@ -125,6 +125,10 @@ static struct json_object *vif_json(const struct vif_view *v)
 		add_number(io, "received_packets", v->counters.received_packets);
 		add_number(io, "errors", v->counters.errors);
 		add_number(io, "dropped", v->counters.dropped);
+		if (v->counters.has_stalls) {
+			add_number(io, "stalls", v->counters.stalls);
+			add_number(io, "stalled", v->counters.stalled);
+		}
 	}
 	json_object_object_add(o, "io", io);
 	return o;

@@ -204,6 +204,16 @@ static int snapshot_guest(const struct guest_view *from, struct guest_view *to)
 							 .counted = v->counted,
 							 .counters = v->counters };
 	}
+	to->vif = calloc(from->n_vifs + 1, sizeof(*to->vif));
+	if (!to->vif)
+		return -ENOMEM;
+	for (to->n_vifs = 0; to->n_vifs < from->n_vifs; to->n_vifs++) {
+		const struct vif_view *v = &from->vif[to->n_vifs];
+
+		to->vif[to->n_vifs] = (struct vif_view){ .handle = v->handle,
+							 .counted = v->counted,
+							 .counters = v->counters };
+	}
 	return 0;
 }
 

@@ -219,33 +219,38 @@ static void put_vbds(FILE *f, const struct view *view)
 }
 
 static const struct {
-	const char *name, *help;
+	const char *name, *type, *help;
 	size_t offset; /* in struct vif_counters */
+	bool ours;     /* only xenpv-backendd counts it */
 } vif_figures[] = {
-	{ "vif_sent_bytes_total", "Bytes that the guest sent.",
-	  offsetof(struct vif_counters, sent_bytes) },
-	{ "vif_received_bytes_total", "Bytes that the guest received.",
-	  offsetof(struct vif_counters, received_bytes) },
-	{ "vif_sent_packets_total", "Packets that the guest sent.",
-	  offsetof(struct vif_counters, sent_packets) },
-	{ "vif_received_packets_total", "Packets that the guest received.",
-	  offsetof(struct vif_counters, received_packets) },
-	{ "vif_errors_total", "Packets with errors, both ways.",
-	  offsetof(struct vif_counters, errors) },
-	{ "vif_dropped_total", "Packets dropped, both ways.",
-	  offsetof(struct vif_counters, dropped) },
+	{ "vif_sent_bytes_total", "counter", "Bytes that the guest sent.",
+	  offsetof(struct vif_counters, sent_bytes), false },
+	{ "vif_received_bytes_total", "counter", "Bytes that the guest received.",
+	  offsetof(struct vif_counters, received_bytes), false },
+	{ "vif_sent_packets_total", "counter", "Packets that the guest sent.",
+	  offsetof(struct vif_counters, sent_packets), false },
+	{ "vif_received_packets_total", "counter", "Packets that the guest received.",
+	  offsetof(struct vif_counters, received_packets), false },
+	{ "vif_errors_total", "counter", "Packets with errors, both ways.",
+	  offsetof(struct vif_counters, errors), false },
+	{ "vif_dropped_total", "counter", "Packets dropped, both ways.",
+	  offsetof(struct vif_counters, dropped), false },
+	{ "vif_stalls_total", "counter", "Times that the guest took no packets for long.",
+	  offsetof(struct vif_counters, stalls), true },
+	{ "vif_stalled_queues", "gauge", "Queues of which the guest takes no packets now.",
+	  offsetof(struct vif_counters, stalled), true },
 };
 
 static void put_vifs(FILE *f, const struct view *view)
 {
 	for (size_t n = 0; n < ELEMENTSOF(vif_figures); n++) {
-		head(f, vif_figures[n].name, "counter", vif_figures[n].help);
+		head(f, vif_figures[n].name, vif_figures[n].type, vif_figures[n].help);
 		for (size_t i = 0; i < view->n; i++)
 			for (size_t k = 0; k < view->guest[i].n_vifs; k++) {
 				const struct vif_view *v = &view->guest[i].vif[k];
 				const char *at = (const char *)&v->counters + vif_figures[n].offset;
 
-				if (!v->counted)
+				if (!v->counted || (vif_figures[n].ours && !v->counters.has_stalls))
 					continue;
 				fprintf(f, "xenpv_%s{", vif_figures[n].name);
 				put_guest(f, &view->guest[i]);
