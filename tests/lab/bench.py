@@ -168,7 +168,8 @@ class Bench(BaseBench):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         with_debian = any(case.options.get("image") == "debian" for case in cases)
-        payload.build(self._payload, PAYLOAD_SIZE, with_debian)
+        with_chrony = any(case.options.get("image") == "chrony" for case in cases)
+        payload.build(self._payload, PAYLOAD_SIZE, with_debian, with_chrony)
         if with_debian:
             self._guest_disk.symlink_to(debian.disk(payload.guest_modules()))
         else:
