@@ -113,6 +113,10 @@ class Env(harness.Env):
             stream.seek(self._console_start)
             return stream.read().decode(errors="replace")
 
+    def physical(self, address, size):
+        """Bytes of the machine's memory, as Xen itself sees it."""
+        return self._bench.machine.physical(address, size)
+
     def collect(self, full):
         """{name: text} of all logs; with full also what only a person wants to see."""
         logs = {"console": self.xen_log()}

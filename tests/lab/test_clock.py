@@ -13,7 +13,7 @@ ROOT = "/mnt"
 
 # A root for chronyd: what it changes is in memory.
 ENTER = (
-    f"modprobe ext4 && mount -o ro /dev/xvdb {ROOT} && mount -o bind /dev {ROOT}/dev && "
+    f"modprobe crc32c_generic && modprobe ext4 && mount -o ro /dev/xvdb {ROOT} && mount -o bind /dev {ROOT}/dev && "
     f"mount -t proc proc {ROOT}/proc && mount -t sysfs sys {ROOT}/sys && "
     f"for d in run tmp var; do mount -t tmpfs tmp {ROOT}/$d || exit 1; done; mkdir {ROOT}/var/lib "
     f"{ROOT}/var/log"
@@ -63,14 +63,23 @@ class Clocks:
     def __init__(self, env, **options):
         self.env = env
         self.guest = env.guest(**options)
+        self.pin()
         self.ours = load(self.guest)
         self.theirs = load(env.host, DOM0_CLOCK, "/lab/extra")
+
+    def pin(self):
+        """Put both on one processor.
+
+        Xen's time is of its own on each, and the emulator's timers are so rough that they
+        are up to some milliseconds apart.
+        """
+        self.env.host.run(f"xl vcpu-pin 0 all 0 && xl vcpu-pin {self.guest.domid} all 0")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.env.host.run("rmmod xen_ptp", check=False)
+        self.env.host.run("rmmod xen_ptp; xl vcpu-pin 0 all all", check=False)
 
     def ahead(self):
         """Nanoseconds that the guest is ahead of dom0, each measured against Xen's clock."""
@@ -129,6 +138,7 @@ def ptp_chrony(env):
             guest.run(CHRONYD)
             follow_chrony(env, clocks, "start")
             guest.save_restore()
+            clocks.pin()
             behind = offsets(guest, clocks.ours)["precise"][0]
             env.note("restored_behind_ms", round(behind / MILLISECOND, 3))
             follow_chrony(env, clocks, "restored")
