@@ -149,14 +149,14 @@ def ptp_chrony(env):
         try:
             guest.run(CHRONYD)
             follow_chrony(env, clocks, "start")
-            # Less than what it steps at; it takes some ten seconds to slew.
-            guest.run("lab-clock step 0.9")
-            env.await_(lambda: float(agent(guest)["offset"]) > 0.01, "chrony to see it ahead", 30)
             guest.save_restore()
             clocks.pin()
             behind = offsets(guest, clocks.ours)["precise"][0]
             env.note("restored_ahead_ms", round(-behind / MILLISECOND, 3))
             follow_chrony(env, clocks, "restored")
+            # Less than what it steps at; it takes some ten seconds to slew.
+            guest.run("lab-clock step 0.9")
+            env.await_(lambda: float(agent(guest)["offset"]) > 0.01, "chrony to see it ahead", 30)
         except Exception:
             log = guest.run(f"cat {ROOT}/var/log/chronyd.log", check=False).out
             env.note("chronyd", " / ".join(log.splitlines()[-8:]))
