@@ -113,6 +113,10 @@ class Env(harness.Env):
             stream.seek(self._console_start)
             return stream.read().decode(errors="replace")
 
+    def physical(self, address, size):
+        """Bytes of the machine's memory, as Xen itself sees it."""
+        return self._bench.machine.physical(address, size)
+
     def collect(self, full):
         """{name: text} of all logs; with full also what only a person wants to see."""
         logs = {"console": self.xen_log()}
@@ -168,7 +172,8 @@ class Bench(BaseBench):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         with_debian = any(case.options.get("image") == "debian" for case in cases)
-        payload.build(self._payload, PAYLOAD_SIZE, with_debian)
+        with_chrony = any(case.options.get("image") == "chrony" for case in cases)
+        payload.build(self._payload, PAYLOAD_SIZE, with_debian, with_chrony)
         if with_debian:
             self._guest_disk.symlink_to(debian.disk(payload.guest_modules()))
         else:

@@ -254,6 +254,12 @@ class Machine:
             if "return" in reply:
                 return reply["return"]
 
+    def physical(self, address, size):
+        """Bytes of the machine's memory."""
+        path = self._folder / "physical"
+        self.qmp("pmemsave", val=address, size=size, filename=str(path))
+        return path.read_bytes()
+
     def _migrate(self, command, uri):
         """Move the machine's state out to or in from uri."""
         self.qmp(

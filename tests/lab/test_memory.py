@@ -5,11 +5,19 @@ import time
 
 from harness import CaseFailed, case
 
+from lab import p2m
+
 MB = 1024  # KiB
 NODES = "data/xenpv/balloon"
 STATS = "/sys/kernel/debug/xenpv/balloon/stats"
 BLACKLIST = "initcall_blacklist=balloon_init"
-BUILTIN_KB = "/sys/devices/system/xen_memory/xen_memory0/info/current_kb"
+
+# Blocks of 2 MiB at the edges of what is moved, which are moved page by page.
+EDGES = 4
+
+# The kernel's own balloon makes one hypercall in each call of these.
+TRACING = "/sys/kernel/tracing"
+BUILTIN_CALLS = ("decrease", "increase")
 
 # Busy with a file in memory whose content it knows.
 LOAD = (
@@ -64,11 +72,38 @@ class Memory:
     def stats(self):
         return dict(line.split() for line in self.guest.run(f"cat {STATS}").out.splitlines())
 
+    def superpages(self):
+        return p2m.superpages(self.env, self.guest)
+
     def check_xen(self, megabytes):
         found = self.xen_mb()
         self.env.check(
             abs(found - megabytes) <= 1, f"Xen counts {found} MiB, expected {megabytes}"
         )
+
+
+def end_load(env, guest, load):
+    """It was right all the time, and nobody was killed."""
+    guest.run("touch /tmp/load.stop")
+    done = load.wait(60)
+    env.check(done.rc == 0 and int(done.out) > 0, f"the load failed: {done.out}{done.err}")
+    killed = guest.run("dmesg | grep -c 'Killed process'", check=False).out.strip()
+    env.check(killed == "0", f"{killed} processes were killed")
+
+
+def limited(env, memory, high, low):
+    """xl mem-max below the target: as far as it allows, and the rest when it allows that."""
+    domid, middle = memory.guest.domid, (high + low) // 2
+    memory.target(low)
+    env.host.run(f"xl mem-max {domid} {middle}m")
+    # xl mem-set would set the limit as well.
+    env.host.xs_write(f"/local/domain/{domid}/memory/target", high * MB)
+    env.await_(lambda: "Xen refused" in (memory.says("error") or ""), "the limit to be met")
+    memory.check_xen(middle)
+    env.host.run(f"xl mem-max {domid} {high}m")
+    # It tries again by itself.
+    memory.await_idle(high)
+    memory.check_xen(high)
 
 
 def down_and_up(env, memory, high, low, floor):
@@ -88,11 +123,8 @@ def down_and_up(env, memory, high, low, floor):
     env.await_(lambda: "beyond memory/static-max" in (memory.says("error") or ""), "a reason")
     env.host.xs_write(f"{domain}/memory/target", high * MB)
     env.await_(lambda: memory.says("error") == "", "the reason to go")
-    guest.run("touch /tmp/load.stop")
-    done = load.wait(60)
-    env.check(done.rc == 0 and int(done.out) > 0, f"the load failed: {done.out}{done.err}")
-    killed = guest.run("dmesg | grep -c 'Killed process'", check=False).out.strip()
-    env.check(killed == "0", f"{killed} processes were killed")
+    limited(env, memory, high, low)
+    end_load(env, guest, load)
 
 
 @case(benches="lab", guests="", more_guests="pv", timeout=120)
@@ -134,28 +166,74 @@ def balloon_engine_pv(env):
     down_and_up(env, memory, 224, 170, 150)
 
 
-@case(benches="lab", guests="pvh", timeout=400, slow=True)
+@case(benches="lab", guests="pv pvh", timeout=600, slow=True)
+def balloon_gigabyte(env):
+    """1024 to 512 to 1024 MiB under load: PV by policy, PVH by both modes; none is killed."""
+    for mode in ("policy", "engine") if env.kind == "pvh" else ("policy",):
+        memory = Memory(env, 1024, "", append=BLACKLIST if mode == "engine" else "")
+        env.check(memory.says("mode") == mode, f"the mode is {memory.says('mode')}")
+        before = memory.superpages() if env.kind == "pvh" else None
+        load = memory.guest.start(LOAD)
+        env.note(f"{mode}_down_seconds", round(memory.target(512), 1))
+        memory.check_xen(512)
+        env.note(f"{mode}_up_seconds", round(memory.target(1024), 1))
+        memory.check_xen(1024)
+        end_load(env, memory.guest, load)
+        if before is not None:
+            after = memory.superpages()
+            env.note(f"{mode}_superpages", f"{before}/{after}")
+            env.check(mode == "policy" or after >= before - EDGES, f"{before} became {after}")
+        memory.guest.destroy()
+
+
+def count_builtin(guest):
+    """Count the hypercalls of the kernel's own balloon from now on."""
+    guest.run(
+        f"mount -t tracefs trace {TRACING} && cd {TRACING} && "
+        + " && ".join(f"echo p:xenpv/{n} xenmem_reservation_{n} >>kprobe_events"
+                      for n in BUILTIN_CALLS)
+        + " && echo 1 >events/xenpv/enable"
+    )
+
+
+def calls_of(memory, name):
+    """{way: hypercalls} so far."""
+    if name == "engine":
+        stats = memory.stats()
+        return {w: int(stats[f"{w}_hypercalls"]) for w in ("decrease", "populate")}
+    lines = memory.guest.run(f"cat {TRACING}/kprobe_profile").out.splitlines()
+    hits = {line.split()[0]: int(line.split()[1]) for line in lines}
+    return {"decrease": hits["decrease"], "populate": hits["increase"]}
+
+
+@case(benches="lab", guests="pvh", timeout=600, slow=True)
 def balloon_beside_builtin(env):
-    """Seconds for the same way, in one run, by the engine and by the kernel's own balloon."""
-    seconds = {}
-    for name, append in (("builtin", ""), ("engine", BLACKLIST)):
-        memory = Memory(env, 256, "" if append else None, append=append)
-        for way, size in (("down", 176), ("up", 256)):
+    """1024 to 512 to 1024 MiB by the engine and by the kernel's own balloon, in one run."""
+    calls, pages = {}, {}
+    for name in ("builtin", "engine"):
+        engine = name == "engine"
+        memory = Memory(env, 1024, "" if engine else None, append=BLACKLIST if engine else "")
+        if not engine:
+            count_builtin(memory.guest)
+        before = memory.superpages()
+        for way, size in (("down", 512), ("up", 1024)):
             begun = time.monotonic()
             memory.order(size)
-            if append:
-                memory.await_idle(size)
-            else:
-                env.await_(
-                    lambda s=size, m=memory: abs(
-                        int(m.guest.run(f"cat {BUILTIN_KB}").out) // MB - s
-                    ) <= 1,
-                    f"{size} MiB",
-                    120,
-                )
-            seconds[name, way] = time.monotonic() - begun
-            env.note(f"{name}_{way}_seconds", round(seconds[name, way], 2))
+            env.await_(lambda s=size, m=memory: abs(m.xen_mb() - s) <= 1, f"{size} MiB", 120)
+            env.note(f"{name}_{way}_seconds", round(time.monotonic() - begun, 2))
+        calls[name] = calls_of(memory, name)
+        pages[name] = (before, memory.superpages())
         memory.guest.destroy()
+    for way in ("decrease", "populate"):
+        env.note(f"{way}_hypercalls", f"{calls['builtin'][way]}/{calls['engine'][way]}")
+    for name, (before, after) in pages.items():
+        env.note(f"{name}_superpages", f"{before}/{after}")
+    for way, goal in (("decrease", 3.5), ("populate", 20)):
+        theirs, ours = calls["builtin"][way], calls["engine"][way]
+        env.check(0 < goal * ours <= theirs, f"{way}: {ours} hypercalls, the built-in {theirs}")
+    before, after = pages["engine"]
+    env.check(after >= before - EDGES, f"the engine left {after} of {before} superpages")
+    env.check(pages["builtin"][1] < after, f"no more than the built-in left: {pages}")
 
 
 @case(benches="lab", guests="pvh", timeout=240, slow=True)

@@ -77,6 +77,15 @@ static void test_chrony_reply(void **state)
 	assert_true(tracking.offset == -0.25);
 	assert_int_equal((int64_t)tracking.reference_time, 0x6b0b8b4b);
 
+	/* as packaging/chrony/xenpv.conf calls it, and another refclock */
+	memcpy(packet + 28, "XEN", 4);
+	assert_int_equal(chrony_reply(packet, sizeof(packet), 0x12345678, &tracking), 0);
+	assert_true(tracking.phc && tracking.synchronised);
+	assert_string_equal(tracking.reference, "XEN");
+	memcpy(packet + 28, "GPS", 4);
+	assert_int_equal(chrony_reply(packet, sizeof(packet), 0x12345678, &tracking), 0);
+	assert_false(tracking.phc);
+
 	/* -0.5 to be added, from a server on the network */
 	packet[68] = 0;
 	packet[68] = 0x01;

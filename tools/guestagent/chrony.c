@@ -100,7 +100,8 @@ static bool get_name(uint32_t reference, char *ret, size_t size)
 		snprintf(ret, size, "%s", name);
 	else
 		snprintf(ret, size, "%08X", reference);
-	return strncmp(name, "PHC", 3) == 0;
+	/* Chrony's own name for a PHC, and that in the file we ship for it. */
+	return strncmp(name, "PHC", 3) == 0 || strcmp(name, "XEN") == 0;
 }
 
 int chrony_reply(const uint8_t *packet, size_t size, uint32_t sequence, struct chrony_tracking *ret)

@@ -9,6 +9,9 @@
  *   lab-clock find NAME      the path of the clock with this name
  *   lab-clock step SECONDS   step the system's clock
  *   lab-clock follow DEVICE  step the system's clock to the device's
+ *   lab-clock tsc READINGS   the time stamp counter and the system's clock at one moment, in
+ *                            ticks and nanoseconds, and the width of the window in ticks: the
+ *                            narrowest of so many
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +26,7 @@
 #include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #define SAMPLES 10
 
@@ -162,11 +166,19 @@ static int find_clock(const char *name)
 	return 1;
 }
 
-static int set_system(int64_t value)
+/* By so much, whatever time this takes. */
+static int shift_system(int64_t offset)
 {
-	struct timespec ts = { .tv_sec = value / 1000000000, .tv_nsec = value % 1000000000 };
+	int64_t seconds = offset / 1000000000, rest = offset % 1000000000;
+	struct timex tx = { .modes = ADJ_SETOFFSET | ADJ_NANO };
 
-	if (clock_settime(CLOCK_REALTIME, &ts) == 0)
+	if (rest < 0) {
+		rest += 1000000000;
+		seconds--;
+	}
+	tx.time.tv_sec = seconds;
+	tx.time.tv_usec = rest;
+	if (adjtimex(&tx) >= 0)
 		return 0;
 	fprintf(stderr, "lab-clock: cannot set the clock: %s\n", strerror(errno));
 	return 1;
@@ -174,15 +186,11 @@ static int set_system(int64_t value)
 
 static int step_system(const char *text)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return set_system(timespec_ns(&now) + (int64_t)(strtod(text, NULL) * 1e9));
+	return shift_system((int64_t)(strtod(text, NULL) * 1e9));
 }
 
 static int follow(const char *path)
 {
-	struct timespec now;
 	struct window best = { .width = -1 };
 	int fd = open_clock(path);
 
@@ -191,8 +199,29 @@ static int follow(const char *path)
 		return 1;
 	}
 	close(fd);
-	clock_gettime(CLOCK_REALTIME, &now);
-	return set_system(timespec_ns(&now) + best.offset);
+	return shift_system(best.offset);
+}
+
+static int read_tsc(const char *text)
+{
+	uint64_t width = UINT64_MAX, tsc = 0;
+	int64_t now = 0;
+
+	for (long i = strtol(text, NULL, 10); i > 0; i--) {
+		struct timespec ts;
+		uint64_t before, after;
+
+		before = __rdtsc();
+		clock_gettime(CLOCK_REALTIME, &ts);
+		after = __rdtsc();
+		if (after - before >= width)
+			continue;
+		width = after - before;
+		tsc = before + width / 2;
+		now = timespec_ns(&ts);
+	}
+	printf("%" PRIu64 " %" PRId64 " %" PRIu64 "\n", tsc, now, width);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -200,15 +229,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *argument);
-	} commands[] = { { "read", read_clock },
-			 { "set", set_clock },
-			 { "find", find_clock },
-			 { "step", step_system },
-			 { "follow", follow } };
+	} commands[] = { { "read", read_clock },  { "set", set_clock }, { "find", find_clock },
+			 { "step", step_system }, { "follow", follow }, { "tsc", read_tsc } };
 
 	for (size_t i = 0; argc == 3 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argv[2]);
-	fprintf(stderr, "Usage: lab-clock read|set|follow DEVICE | find NAME | step SECONDS\n");
+	fprintf(stderr, "Usage: lab-clock read|set|follow DEVICE | find NAME | step SECONDS |"
+			" tsc READINGS\n");
 	return 2;
 }

@@ -4,6 +4,7 @@
   /lab/vmlinux, /lab/vmlinuz   the guests' kernel, as an ELF file and for HVM guests
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
   /lab/debian.img              initramfs of the Debian guest
+  /lab/chrony.img              file system with Debian's chronyd, when a case asks for it
   /lab/host/...                files to be installed in dom0, by their path there
   /lab/bin/...                 programs for network traffic
   /lab/net/...                 the bridge tests
@@ -14,7 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, kernel, programs, tiny
+from . import chrony, debian, kernel, programs, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
@@ -77,7 +78,7 @@ def guest_modules():
     return modules
 
 
-def build(target, size, with_debian=False):
+def build(target, size, with_debian=False, with_chrony=False):
     """Write the payload disk, an ext4 image of size bytes, to target."""
     release = kernel.version()
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
@@ -95,6 +96,8 @@ def build(target, size, with_debian=False):
                 (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules, extra=extra))
         if with_debian:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
+        if with_chrony:
+            shutil.copy(chrony.disk(), root / "chrony.img")
         for path, source in host_files().items():
             copy = root / "host" / path
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def net_tools():
 
 def clock():
     """lab-clock, which reads PTP clocks; for every kind of system."""
-    return _static("lab-clock", [LAB / "clock/clock.c"], ["clock"])
+    return _static("lab-clock", [LAB / "clock/clock.c"], ["lab/clock"])
 
 
 def grants():
