@@ -149,3 +149,4 @@ module_exit(xbal_exit);
 
 MODULE_DESCRIPTION("Memory balloon of the xenpv drivers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(XENPV_VERSION));

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between the kernel versions the drivers build for. Nothing
- * outside this file and compat-net.h looks at LINUX_VERSION_CODE.
+ * outside this file, compat-blk.h and compat-net.h looks at LINUX_VERSION_CODE.
  */
 #ifndef XENPV_COMPAT_H
 #define XENPV_COMPAT_H
 
-#include <linux/blk-mq.h>
-#include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/interrupt.h>
 #include <linux/version.h>
@@ -21,7 +19,6 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 #define kmap_local_page(page)		kmap_atomic(page)
 #define kunmap_local(addr)		kunmap_atomic(addr)
-#define set_capacity_and_notify(gd, n)	set_capacity_revalidate_and_notify((gd), (n), true)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
@@ -77,46 +74,6 @@ static inline enum xenbus_state xenpv_read_state(struct xenbus_device *xdev, con
 #else
 	return xenbus_read_driver_state(path);
 #endif
-}
-
-/** struct xenpv_blk_limits - the queue limits a block frontend sets, in bytes or as named */
-struct xenpv_blk_limits {
-	unsigned int logical_block;
-	unsigned int physical_block;
-	unsigned int max_sectors;
-	unsigned int max_segments;
-	unsigned int max_discard_sectors;
-	unsigned int discard_granularity;
-	unsigned int discard_alignment;
-	unsigned int max_secure_erase_sectors;
-	bool write_cache;
-	bool fua;
-};
-
-/**
- * xenpv_blk_apply_limits - make a queue follow @lim
- * @gd: disk; its queue is new, or quiesced, or the change is harmless to I/O in flight
- * @lim: limits, already validated
- *
- * Every segment stays inside one page, so that it is one grant, and starts on
- * a 512-byte boundary, the unit of first_sect and last_sect (blkif.h).
- */
-static inline void xenpv_blk_apply_limits(struct gendisk *gd, const struct xenpv_blk_limits *lim)
-{
-	struct request_queue *q = gd->queue;
-
-	blk_queue_logical_block_size(q, lim->logical_block);
-	blk_queue_physical_block_size(q, lim->physical_block);
-	blk_queue_max_hw_sectors(q, lim->max_sectors);
-	blk_queue_segment_boundary(q, PAGE_SIZE - 1);
-	blk_queue_max_segment_size(q, PAGE_SIZE);
-	blk_queue_max_segments(q, lim->max_segments);
-	blk_queue_dma_alignment(q, 511);
-	blk_queue_max_discard_sectors(q, lim->max_discard_sectors);
-	q->limits.discard_granularity = lim->discard_granularity;
-	q->limits.discard_alignment = lim->discard_alignment;
-	blk_queue_max_secure_erase_sectors(q, lim->max_secure_erase_sectors);
-	blk_queue_write_cache(q, lim->write_cache, lim->fua);
 }
 
 #endif /* XENPV_COMPAT_H */

@@ -28,3 +28,4 @@ module_exit(xenpv_core_exit);
 
 MODULE_DESCRIPTION("Ring, grant pool and connection state machine of the xenpv drivers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(XENPV_VERSION));

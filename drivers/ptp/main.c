@@ -141,3 +141,4 @@ module_exit(xptp_exit);
 
 MODULE_DESCRIPTION("PTP hardware clock over the Xen wall clock");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(XENPV_VERSION));

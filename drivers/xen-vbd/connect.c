@@ -304,7 +304,9 @@ int xvbd_connect(struct xenpv_link *link)
 	}
 	if (vbd->gd && !vbd->dead) {
 		xvbd_read_features(vbd, &lim);
-		xenpv_blk_apply_limits(vbd->gd, &lim);
+		err = xenpv_blk_apply_limits(vbd->gd, &lim);
+		if (err)
+			return err;
 		xvbd_show_media(vbd);
 	}
 	return 0;

@@ -142,6 +142,8 @@ void xvbd_reread(struct xenpv_link *link)
 	}
 	vbd->media = media;
 	xvbd_read_features(vbd, &lim);
-	xenpv_blk_apply_limits(vbd->gd, &lim);
+	if (xenpv_blk_apply_limits(vbd->gd, &lim))
+		dev_warn(&link->xdev->dev, "%s: the kernel refuses the backend's new limits\n",
+			 vbd->gd->disk_name);
 	xvbd_show_media(vbd);
 }

@@ -141,7 +141,7 @@ int xvbd_disk_create(struct xvbd *vbd)
 	err = blk_mq_alloc_tag_set(set);
 	if (err)
 		goto out_slots;
-	gd = blk_mq_alloc_disk(set, vbd);
+	gd = xenpv_blk_alloc_disk(set, vbd);
 	if (IS_ERR(gd)) {
 		err = PTR_ERR(gd);
 		goto out_tags;
@@ -154,13 +154,11 @@ int xvbd_disk_create(struct xvbd *vbd)
 	gd->private_data = vbd;
 	if (vbd->media.info & VDISK_REMOVABLE)
 		gd->flags |= GENHD_FL_REMOVABLE;
-	blk_queue_flag_set(QUEUE_FLAG_VIRT, gd->queue);
-	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, gd->queue);
 	vbd->gd = gd;
 	return 0;
 
 out_disk:
-	put_disk(gd);
+	xenpv_blk_free_disk(gd, false);
 out_tags:
 	blk_mq_free_tag_set(set);
 out_slots:
@@ -202,7 +200,7 @@ void xvbd_disk_destroy(struct xvbd *vbd)
 	vbd->gd = NULL;
 	xvbd_quiesce(&vbd->link);
 	mutex_unlock(&vbd->link.lock);
-	put_disk(gd);
+	xenpv_blk_free_disk(gd, vbd->added);
 	blk_mq_free_tag_set(&vbd->tag_set);
 	free_slots(vbd);
 	release_place(vbd);
@@ -220,7 +218,7 @@ void xvbd_add_work(struct work_struct *work)
 	struct xenbus_device *xdev = vbd->link.xdev;
 	int err;
 
-	err = device_add_disk(&xdev->dev, vbd->gd, NULL);
+	err = xenpv_blk_add_disk(&xdev->dev, vbd->gd);
 	if (err) {
 		xenbus_dev_error(xdev, err, "adding %s", vbd->gd->disk_name);
 		return;

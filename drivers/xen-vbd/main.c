@@ -174,5 +174,6 @@ module_exit(xvbd_exit);
 
 MODULE_DESCRIPTION("Xen block frontend of the xenpv drivers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(XENPV_VERSION));
 MODULE_ALIAS_BLOCKDEV_MAJOR(XENVBD_MAJOR);
 MODULE_ALIAS("xen:vbd");

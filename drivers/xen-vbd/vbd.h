@@ -10,6 +10,7 @@
 #include <xen/interface/io/blkif.h>
 
 #include "../core/compat.h"
+#include "../core/compat-blk.h"
 #include "../core/gntpool.h"
 #include "../core/link.h"
 #include "../core/ring.h"

@@ -181,4 +181,5 @@ module_exit(xvif_exit);
 
 MODULE_DESCRIPTION("Xen network frontend of the xenpv drivers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(XENPV_VERSION));
 MODULE_ALIAS("xen:vif");
