@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the host sees of a real Debian guest through its agent."""
 
-import re
-from pathlib import Path
-
 from harness import Disk, case
+from harness.golden import compare, listed
 
 PATHS = (
     "attr/PVAddons/Installed attr/PVAddons/MicroVersion data/os_name data/os_uname "
@@ -13,10 +11,6 @@ PATHS = (
     "data/xenpv/device/cpu data/xenpv/device/vbd/51712 data/xenpv/device/vbd/51712/0 "
     "data/xenpv/feature-freeze data/xenpv/shutdown/state data/updated"
 ).split()
-
-GOLDEN = Path(__file__).parents[1] / "unit/agent-golden.list"
-# Parts of a guest's home that are its agent's; directories at the top are the toolstack's.
-PARTS = ("attr/", "data/", "drivers/", "feature/")
 
 HOOK = "#!/bin/sh\nlogger hook $1; echo $1 >>/run/hooks\n"
 
@@ -33,34 +27,6 @@ def read(env, guest, path):
     return env.host.xs_read(f"{home(guest)}/{path}")
 
 
-def listed(env, guest):
-    """All nodes of the agent, directories with "", as xenstore-ls shows them."""
-    found = {}
-    for line in env.host.run(f"xenstore-ls -f {home(guest)}").out.splitlines():
-        path, _, value = line.partition(" = ")
-        path = path.removeprefix(f"{home(guest)}/").strip()
-        if path.startswith(PARTS):
-            found[path] = value.strip()[1:-1]
-    return found
-
-
-def check_golden(env, nodes):
-    """Keys and formats are those of xe-guest-utilities, with the differences of the list."""
-    lines = GOLDEN.read_text(encoding="utf-8").splitlines()
-    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    found = dict.fromkeys((row[1] for row in rows), 0)
-    for path, value in nodes.items():
-        if not value or path.startswith("data/xenpv/"):
-            continue
-        row = next((row for row in rows if re.fullmatch(row[1], path)), None)
-        env.check(row and row[0] != "never", f"{path} is not in {GOLDEN.name}")
-        env.check(re.fullmatch(row[2], value), f"{path} = {value!r} is not of the form {row[2]}")
-        found[row[1]] += 1
-    missing = [row[1] for row in rows if row[0] == "must" and not found[row[1]]]
-    env.check(not missing, f"not reported: {missing}")
-    env.note("golden", sum(found.values()))
-
-
 def check_paths(env, guest):
     """Everything is there, and what is checked is as the guest itself has it."""
     env.await_(lambda: read(env, guest, "data/updated"), "data/updated", 120)
@@ -73,10 +39,10 @@ def check_paths(env, guest):
     volume = read(env, guest, "data/xenpv/device/vbd/51712/0")
     label = "name=xvda", "type=ext4", "label=xenpv-guest", "mount=/ ", "free="
     env.check(all(word in volume for word in label), f"the volume: {volume}")
-    nodes = listed(env, guest)
+    nodes = listed(env.host.run(f"xenstore-ls -f {home(guest)}").out, home(guest))
     env.check(len(nodes) <= NODES_MAX, f"{len(nodes)} nodes")
     env.note("nodes", len(nodes))
-    check_golden(env, nodes)
+    env.note("golden", compare(nodes))
 
 
 def freeze_and_thaw(env, guest):

@@ -39,8 +39,8 @@
  */
 #define SIZING_BROKER_KIB 1088
 #define SIZING_WORKER_KIB 1280 /* for a guest, whatever it has */
-#define SIZING_RING_KIB   704 /* of a VBD */
-#define SIZING_QUEUE_KIB  512 /* of a VNIF */
+#define SIZING_RING_KIB   704  /* of a VBD */
+#define SIZING_QUEUE_KIB  512  /* of a VNIF */
 #define SIZING_RINGS_MAX  8
 /* The bound of the buffers of a ring, in use while it is full of large requests that are bounced.
  */
