@@ -20,7 +20,7 @@ DEEPEST = 2
 
 def _root(env, domid):
     """Physical address of the guest's top table."""
-    pattern = re.compile(rf">>> Domain {domid} <<<.*?H_CR3 = (0x[0-9a-f]+)", re.DOTALL)
+    pattern = re.compile(rf">>> Domain {domid} <<<.*?H_CR3 = (0x[0-9a-f]+) CleanBits", re.DOTALL)
     begun = len(env.xen_log())
     env.host.run("xl debug-keys v")
     found = []
