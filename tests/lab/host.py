@@ -141,7 +141,8 @@ class Overlay:
         host.run(
             f"modprobe -a loop dm-snapshot && sectors=$(blockdev --getsz {device}) && "
             f"truncate -s $((sectors * 512)) {changes} && loop=$(losetup -f --show {changes}) && "
-            f"dmsetup create {name} --noudevrules --noudevsync "
+            # Without udev the node is there when the command ends.
+            f"DM_DISABLE_UDEV=1 dmsetup create {name} "
             f'--table "0 $sectors snapshot {device} $loop N 16"'
         )
 
@@ -149,7 +150,7 @@ class Overlay:
         return harness.Disk(self.path, vdev, mode)
 
     def remove(self):
-        self._host.run(f"dmsetup remove --noudevsync {self._name}", check=False)
+        self._host.run(f"DM_DISABLE_UDEV=1 dmsetup remove {self._name}", check=False)
 
 
 UNIT = "xenpv-backendd.service"
