@@ -29,7 +29,7 @@ COMMANDS = {
     "deb": {
         "install": f"{_APT} install {FOLDER}/this/*.deb",
         "upgrade": f"{_APT} install {FOLDER}/next/*.deb",
-        "remove": f"{_APT} remove {_NAMES}",
+        "remove": f"{_APT} purge {_NAMES}",
     },
 }
 

@@ -14,7 +14,7 @@ SETTINGS = "TIMEOUT=25\n"
 LEFT = (
     "find /boot /etc /usr /var/lib /lib/modules -xdev ! -type d "
     "! -path '/var/lib/rpm/*' ! -path '/var/lib/dpkg/*' ! -path '/var/lib/systemd/*' "
-    "! -path '/var/lib/apt/*' | sort"
+    "! -path '/var/lib/apt/*' ! -path '/var/lib/initramfs-tools/*' | sort"
 )
 
 

@@ -27,7 +27,7 @@ _SCRIPTS = {
     "pre": "PREIN", "post": "POSTIN", "preun": "PREUN", "postun": "POSTUN",
     "pretrans": "PRETRANS", "posttrans": "POSTTRANS",
 }  # fmt: skip
-_DEPENDENCIES = {"Requires": "REQUIRE", "Provides": "PROVIDE", "Conflicts": "CONFLICT"}
+_DEPENDENCIES = {"Requires": "REQUIRE", "Conflicts": "CONFLICT"}
 
 
 def _newest_source():
@@ -137,7 +137,7 @@ def _spec_of(package):
     for word, tag in _DEPENDENCIES.items():
         form = f"[%{{{tag}NAME}} %{{{tag}FLAGS:depflags}} %{{{tag}VERSION}}\\n]"
         for line in _ask(package, form).splitlines():
-            if not line.startswith(("rpmlib(", "config(", "/")) and word != "Provides":
+            if not line.startswith(("rpmlib(", "config(", "/")):
                 lines.append(f"{word}: {line.strip()}".replace(release, f"%{{version}}-{NEXT}"))
     lines += ["%description", _ask(package, "%{DESCRIPTION}"), "%install"]
     lines += ["rm -rf %{buildroot}; cp -a %{payload} %{buildroot}"]
