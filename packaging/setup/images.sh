@@ -129,7 +129,14 @@ replace_image() {
 		rm -f "$root$new"
 		return 1
 	fi
-	[ "$1" = ours ] || rm -f "$root$kept"
+}
+
+# drop_kept: once no entry of the boot menu names them any more
+drop_kept() {
+	for kept in "$root"/boot/*.xenpv-stock; do
+		[ -e "$kept" ] || continue
+		plan "remove ${kept#"$root"}" || rm -f "$kept"
+	done
 }
 
 # restore_kept KERNEL: the image that booted before us, where no new one can be made without us
@@ -160,8 +167,6 @@ build_images() {
 	[ "$1" = stock ] || wanted=$kernels_ours
 	for kernel in $wanted; do
 		if [ "$1" = stock ] && ! image_has_ours "$kernel"; then
-			image_path "$kernel"
-			plan "remove $image.xenpv-stock" || rm -f "$root$image.xenpv-stock"
 			images_done=$((images_done + 1))
 		elif replace_image "$1" "$kernel"; then
 			images_done=$((images_done + 1))

@@ -13,8 +13,8 @@ from harness.logscan import scan
 
 from .channel import ChannelError
 from .guest import Guest
-from .host import IMAGES, Backend, Host, Image
-from .images import debian, payload
+from .host import IMAGES, Backend, Host, Image, Overlay
+from .images import debian, payload, stock
 from .images.cache import BUILD
 from .machine import GUEST_DISK_SIZE, PAYLOAD_SIZE, Machine, MachineError
 from .network import Network
@@ -55,6 +55,7 @@ class Env(harness.Env):
         self.allowed = []
         self.guests = []
         self.networks = []
+        self.overlays = []
         self.number = bench.next_number()
         self.folder = f"{IMAGES}/{self.number}"
         self.aborted = False
@@ -76,13 +77,19 @@ class Env(harness.Env):
         name = name or f"disk{len(self.guests)}-{time.monotonic_ns()}"
         return Image(self.host, f"{self.folder}/{name}.img", size, content)
 
+    def overlay(self, device):
+        """A block device of dom0 with the content of another, which stays as it is."""
+        name = f"overlay{self.number}-{len(self.overlays)}"
+        self.overlays.append(Overlay(self.host, device, name, self.folder))
+        return self.overlays[-1]
+
     def network(self, name="xenbr0"):
         """A bridge in dom0 with IPv4 and IPv6 addresses, gone after the case."""
         self.networks.append(Network(self.host, name, len(self.networks)))
         return self.networks[-1]
 
     def guest(self, disks=(), vcpus=1, memory=None, **options):
-        """options: frontend, kind; image ("tiny" or "debian"), append, config."""
+        """options: frontend, kind; image ("tiny", "debian" or "stock"), append, config."""
         kind = options.pop("kind", self.kind)
         frontend = options.pop("frontend", self.frontend)
         if payload.frontend_modules(frontend) is None:
@@ -154,7 +161,8 @@ class Bench(BaseBench):
         self._number = 0
         self._folder = BUILD / "machine"
         self._payload = self._folder / "payload.raw"
-        self._guest_disk = self._folder / "guest.raw"
+        # The Debian guest's, and that of the one without our drivers.
+        self._guest_disks = [self._folder / "guest.raw", self._folder / "stock.raw"]
 
     def next_number(self):
         self._number += 1
@@ -171,21 +179,24 @@ class Bench(BaseBench):
             raise harness.CaseSkipped("qemu-system-x86_64 is not installed")
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        with_debian = any(case.options.get("image") == "debian" for case in cases)
-        with_chrony = any(case.options.get("image") == "chrony" for case in cases)
-        payload.build(self._payload, PAYLOAD_SIZE, with_debian, with_chrony)
-        if with_debian:
-            self._guest_disk.symlink_to(debian.disk(payload.guest_modules()))
-        else:
-            with open(self._guest_disk, "wb") as stream:
-                stream.truncate(GUEST_DISK_SIZE)
+        wanted = {case.options.get("image") for case in cases}
+        kinds = {case.options["packages"] for case in cases if "packages" in case.options}
+        payload.build(self._payload, PAYLOAD_SIZE, wanted, sorted(kinds))
+        for image, path in zip(("debian", "stock"), self._guest_disks):
+            if image not in wanted:
+                with open(path, "wb") as stream:
+                    stream.truncate(GUEST_DISK_SIZE)
+            elif image == "debian":
+                path.symlink_to(debian.disk(payload.guest_modules()))
+            else:
+                path.symlink_to(stock.disk())
 
     def _machine_for(self, kind):
         """A machine that serves disks with this kind of backend."""
         if self.machine and self.machine.alive and self.backend.kind == kind:
             return
         self.kill_machine()
-        self.machine = Machine(self._payload, self._guest_disk, self._folder)
+        self.machine = Machine(self._payload, self._guest_disks, self._folder)
         try:
             self.machine.start()
         except MachineError as error:
@@ -255,6 +266,8 @@ class Bench(BaseBench):
         taps = self.host.run("ls -d /sys/class/net/vif[1-9]* 2>/dev/null", check=False).out.split()
         if taps:
             complaints.append(f"interfaces of dead domains are left: {' '.join(taps)}")
+        for overlay in env.overlays:
+            overlay.remove()
         self.host.run(f"rm -rf {env.folder}; losetup -D", check=False)
         for network in env.networks:
             network.remove()
@@ -274,5 +287,5 @@ class Bench(BaseBench):
     def stop(self):
         self.kill_machine()
         if not self.options.keep:
-            for path in (self._payload, self._guest_disk):
+            for path in (self._payload, *self._guest_disks):
                 path.unlink(missing_ok=True)

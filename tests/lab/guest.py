@@ -10,9 +10,9 @@ from harness import CaseFailed
 from .channel import ChannelError
 from .host import Dom
 
-MEMORY = {"tiny": 192, "debian": 512}
+MEMORY = {"tiny": 192, "debian": 512, "stock": 512}
 # How long from `xl create` until labd in the guest answers, in seconds.
-BOOT_LIMIT = {"tiny": 120, "debian": 240, "hvm": 400}
+BOOT_LIMIT = {"tiny": 120, "debian": 240, "stock": 300, "hvm": 400}
 
 
 def disk_spec(disk, backend):
@@ -49,22 +49,18 @@ class Guest(Dom, harness.Guest):
         self.frontend = frontend
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.boot_seconds = None
+        self._config = f"{env.folder}/{name}.cfg"
+        self._limit = None
 
     def create(self, disks, vcpus, memory, image="tiny", append="", config="", nics=()):
         """xl create, and wait until labd in the guest answers."""
-        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
-        append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
-        if self.kind == "hvm":
-            # Each access to PCI configuration space goes through QEMU: don't search it all.
-            append += " pci=noearly,lastbus=0"
+        self._limit = BOOT_LIMIT["hvm" if self.kind == "hvm" else image]
         specs = ", ".join(f'"{disk_spec(d, self._env.backend.kind)}"' for d in disks)
         interfaces = ", ".join(f'"{nic.spec()}"' for nic in nics)
         text = f"""\
 name = "{self.name}"
 type = "{self.kind}"
-kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}"
-ramdisk = "/lab/{ramdisk}"
-extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={self.name} {append}"
+{self._boot_lines(image, append)}
 memory = {memory or MEMORY[image]}
 maxmem = {memory or MEMORY[image]}
 vcpus = {vcpus}
@@ -76,12 +72,38 @@ disk = [{specs}]
 vif = [{interfaces}]
 {config}
 """
-        path = f"{self._env.folder}/{self.name}.cfg"
-        self._host.write(path, text.encode())
+        self._host.write(self._config, text.encode())
+        self._boot()
+
+    def _boot_lines(self, image, append):
+        """What boots: the guest's own menu, or files of the payload."""
+        if image == "stock":
+            return 'bootloader = "pygrub"\nbootloader_args = ["--quiet"]'
+        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
+        append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
+        if self.kind == "hvm":
+            # Each access to PCI configuration space goes through QEMU: don't search it all.
+            append += " pci=noearly,lastbus=0"
+        return f"""\
+kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}"
+ramdisk = "/lab/{ramdisk}"
+extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={self.name} {append}\""""
+
+    def _boot(self, settings=""):
         begun = time.monotonic()
-        self._host.run(f"xl create -q {path}", timeout=120)
-        self._connect(BOOT_LIMIT["hvm" if self.kind == "hvm" else image])
+        self._host.run(f"xl create -q {self._config} {settings}", timeout=120)
+        self._connect(self._limit)
         self.boot_seconds = time.monotonic() - begun
+
+    def restart(self, entry=None, timeout=90):
+        """The guest reboots, asked by the host; from its own disk if it is one of pygrub's.
+
+        entry: number of the entry of its boot menu, if not the default one.
+        """
+        self._host.run(f"xl reboot -w {self.domid}", timeout=timeout)
+        self._forget()
+        settings = f'bootloader_args=["--entry={entry}"]' if entry is not None else ""
+        self._boot(shlex.quote(settings) if settings else "")
 
     def _connect(self, timeout):
         self.domid = int(self._host.run(f"xl domid {self.name}").out)

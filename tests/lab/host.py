@@ -130,6 +130,29 @@ class Image(harness.Image):
         return base64.b64decode(result.out)[:length]
 
 
+class Overlay:
+    """What is written goes to a file beside the device, and is gone with it."""
+
+    def __init__(self, host, device, name, folder):
+        self._host = host
+        self._name = name
+        self.path = f"/dev/mapper/{name}"
+        changes = f"{folder}/{name}.cow"
+        host.run(
+            f"modprobe -a loop dm-snapshot && sectors=$(blockdev --getsz {device}) && "
+            f"truncate -s $((sectors * 512)) {changes} && loop=$(losetup -f --show {changes}) && "
+            # Without udev the node is there when the command ends.
+            f"DM_DISABLE_UDEV=1 dmsetup create {name} "
+            f'--table "0 $sectors snapshot {device} $loop N 16"'
+        )
+
+    def disk(self, vdev, mode="w"):
+        return harness.Disk(self.path, vdev, mode)
+
+    def remove(self):
+        self._host.run(f"DM_DISABLE_UDEV=1 dmsetup remove {self._name}", check=False)
+
+
 UNIT = "xenpv-backendd.service"
 DROP_IN = "/etc/xenpv/backendd.conf.d/lab.conf"
 

@@ -53,14 +53,14 @@ def _sweep():
 class Machine:
     """A running lab machine.
 
-    payload, guest_disk: raw images that dom0 sees as /dev/vdb and /dev/vdc.
+    payload, guest_disks: raw images that dom0 sees as /dev/vdb, and /dev/vdc and /dev/vdd.
     logs: directory that gets console.log. lifetime: seconds after which QEMU is
     killed whatever happens. Not thread safe, but .channel is.
     """
 
-    def __init__(self, payload, guest_disk, logs, dom0_vcpus=1, memory=1024, lifetime=7200):
+    def __init__(self, payload, guest_disks, logs, dom0_vcpus=1, memory=1024, lifetime=7200):
         self._payload = payload
-        self._guest_disk = guest_disk
+        self._guest_disks = guest_disks
         self._logs = Path(logs)
         self._logs.mkdir(parents=True, exist_ok=True)
         self._vcpus = dom0_vcpus
@@ -145,7 +145,8 @@ class Machine:
         )
         drives = [(folder / "dom0.qcow2", "qcow2", "unsafe", "off")]
         drives += [(self._payload, "raw", "writeback", "on")]
-        drives += [(folder / "guest.qcow2", "qcow2", "unsafe", "off")]
+        for number in range(len(self._guest_disks)):
+            drives += [(folder / f"guest{number}.qcow2", "qcow2", "unsafe", "off")]
         arguments = [
             "qemu-system-x86_64", "-name", "xenpv-lab", "-machine", "q35",
             "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(max(2, self._vcpus)),
@@ -170,10 +171,10 @@ class Machine:
     def _launch(self, base, state):
         _sweep()
         self._folder = Path(tempfile.mkdtemp(prefix=f"xenpv-lab.{os.getpid()}."))
-        for name, below, kind in (
-            ("dom0.qcow2", base, "qcow2"),
-            ("guest.qcow2", self._guest_disk, "raw"),
-        ):
+        overlays = [("dom0.qcow2", base, "qcow2")]
+        for number, below in enumerate(self._guest_disks):
+            overlays.append((f"guest{number}.qcow2", below, "raw"))
+        for name, below, kind in overlays:
             run("qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", below,
                 self._folder / name)  # fmt: skip
         arguments = self._command()
@@ -296,7 +297,7 @@ class Machine:
             "initramfs": str(dom0.initramfs().parent.name),
             "xen": file_hash(kernel.xen()),
             "machine": [CPU, MEMORY, XEN_OPTIONS, DOM0_OPTIONS, self._vcpus, self._memory],
-            "disks": [PAYLOAD_SIZE, GUEST_DISK_SIZE],
+            "disks": [PAYLOAD_SIZE] + [GUEST_DISK_SIZE] * len(self._guest_disks),
             "v": 1,
         }
         return cached("snapshot", inputs, lambda out: None)

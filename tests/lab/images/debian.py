@@ -3,6 +3,7 @@
 
 What an administrator would install is put in as the packages would: our drivers in
 place of the stock frontends, xen-vbd in its initramfs, and the agent with its unit.
+stock.py has the same guest before any of that.
 """
 
 import shutil
@@ -17,8 +18,8 @@ LABEL = "xenpv-guest"
 SIZE = 3 << 30
 PACKAGES = (
     "systemd systemd-sysv libpam-systemd dbus udev kmod e2fsprogs initramfs-tools iproute2 "
-    "iputils-ping procps "
-    "libxenstore4 libjson-c5 libcap2"
+    "iputils-ping procps zstd "
+    "libxenstore4 libjson-c5 libcap2 rpm grub-common"
 ).split()
 MODULES = "ext4 crc32c_generic xen-blkfront xen-netfront xen-gntalloc loop".split()
 
@@ -40,9 +41,6 @@ FILES = {
     "etc/hostname": "guest\n",
     "etc/fstab": f"LABEL={LABEL} / ext4 errors=remount-ro 0 1\n",
     "etc/machine-id": "6c616200000000000000000000067e57\n",
-    "etc/initramfs-tools/initramfs.conf": (
-        "MODULES=list\nBUSYBOX=auto\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nKEYMAP=n\nFSTYPE=ext4\n"
-    ),
     "etc/systemd/system/labd.service": """\
 [Unit]
 Description=The lab's control channel
@@ -63,6 +61,13 @@ WantedBy=multi-user.target
     ),
 }
 
+# Quick to make and to boot: nothing but what is named.
+INITRAMFS = {
+    "etc/initramfs-tools/initramfs.conf": (
+        "MODULES=list\nBUSYBOX=auto\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nKEYMAP=n\nFSTYPE=ext4\n"
+    ),
+}
+
 MASKED = (
     "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
     "e2scrub_reap.service fstrim.timer systemd-pstore.service getty@tty1.service"
@@ -75,7 +80,8 @@ MASKED_GENERATORS = (
 ).split()
 
 
-def _rootfs():
+def rootfs():
+    """A tar of what both Debian guests begin with."""
     inputs = {"suite": SUITE, "packages": PACKAGES, "v": 1}
     build = cached("guest-rootfs", inputs, lambda out: bootstrap(out / "root.tar", PACKAGES))
     return build / "root.tar"
@@ -85,55 +91,74 @@ def _build_of(modules):
     """The directory with the guest's disk and initramfs. modules: of the frontend."""
     release = kernel.version()
     agent = AGENT if all(path.exists() for path in AGENT.values()) else {}
-    inputs = {
-        "rootfs": _rootfs().parent.name,
-        "kernel": file_hash(kernel.vmlinuz(release)),
+    inputs = base_inputs() | {
+        "frontend": {path.name: file_hash(path) for path in modules},
+        "agent": {path: file_hash(source) for path, source in agent.items()},
+        "own files": [INITRAMFS, MODULES],
+    }
+    return cached("guest", inputs, lambda out: _build(out, release, modules, agent))
+
+
+def base_inputs():
+    """What decides how unpack_base() fills a directory, as JSON can hold it."""
+    return {
+        "rootfs": rootfs().parent.name,
+        "kernel": file_hash(kernel.vmlinuz(kernel.version())),
         "labd": file_hash(programs.labd()),
         "fio": programs.fio().name,
         "net-tools": [file_hash(path) for path in programs.net_tools().values()],
-        "frontend": {path.name: file_hash(path) for path in modules},
-        "agent": {path: file_hash(source) for path, source in agent.items()},
-        "files": [FILES, MASKED, MASKED_GENERATORS, MODULES],
-        "v": 1,
+        "files": [FILES, MASKED, MASKED_GENERATORS],
+        "v": 2,
     }
-    return cached("guest", inputs, lambda out: _build(out, release, modules, agent))
+
+
+def write_files(root, files):
+    """files: {path below root: text}."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def unpack_base(root):
+    """Debian, and what steers and measures it, into a directory; nothing of ours."""
+    root.chmod(0o755)
+    run("tar", "-xf", rootfs(), "-C", root, "--numeric-owner")
+    write_files(root, FILES)
+    (root / "usr/local/bin/fio").chmod(0o755)
+    shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
+    fio = root / "usr/local/lib/fio"
+    shutil.copytree(
+        programs.fio(), fio, ignore=shutil.ignore_patterns("ld-*", "libc.*", "libm.*", "*.json")
+    )
+    for name, path in programs.net_tools().items():
+        shutil.copy(path, root / "usr/local/bin" / name)
+    for unit in MASKED:
+        link = root / "etc/systemd/system" / unit
+        link.unlink(missing_ok=True)
+        link.symlink_to("/dev/null")
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir()
+    for name in MASKED_GENERATORS:
+        (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
+    run("chroot", root, "systemctl", "enable", "labd.service", "serial-getty@hvc0.service")
+    shutil.copy(f"/boot/config-{kernel.version()}", root / "boot")
 
 
 def _build(out, release, modules, agent):
     with tempfile.TemporaryDirectory(dir=out) as folder:
         root = Path(folder)
-        root.chmod(0o755)
-        run("tar", "-xf", _rootfs(), "-C", root, "--numeric-owner")
-        for name, text in FILES.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        (root / "usr/local/bin/fio").chmod(0o755)
-        shutil.copy(programs.labd(), root / "usr/local/sbin/labd")
-        fio = root / "usr/local/lib/fio"
-        shutil.copytree(
-            programs.fio(), fio, ignore=shutil.ignore_patterns("ld-*", "libc.*", "libm.*", "*.json")
-        )
-        for name, path in programs.net_tools().items():
-            shutil.copy(path, root / "usr/local/bin" / name)
+        unpack_base(root)
+        write_files(root, INITRAMFS)
         for path, source in agent.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / path)
             (root / path).chmod(0o644 if path.endswith((".service", ".rules", ".conf")) else 0o755)
-        for unit in MASKED:
-            link = root / "etc/systemd/system" / unit
-            link.unlink(missing_ok=True)
-            link.symlink_to("/dev/null")
-        generators = root / "etc/systemd/system-generators"
-        generators.mkdir()
-        for name in MASKED_GENERATORS:
-            (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
         _install_frontend(root, release, modules)
-        units = ["labd.service", "serial-getty@hvc0.service"]
-        units += ["xenpv-agent.service", "xenpv-agent-hooks.service"] if agent else []
-        run("chroot", root, "systemctl", "enable", *units)
+        if agent:
+            units = "xenpv-agent.service", "xenpv-agent-hooks.service"
+            run("chroot", root, "systemctl", "enable", *units)
         shutil.copy(kernel.vmlinuz(release), root / f"boot/vmlinuz-{release}")
-        shutil.copy(f"/boot/config-{release}", root / "boot")
         run("chroot", root, "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release)
         shutil.copy(root / f"boot/initrd.img-{release}", out / "initramfs")
         make_ext4(root, out / "disk.raw", str(SIZE), LABEL)

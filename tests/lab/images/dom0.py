@@ -20,7 +20,7 @@ PACKAGES = (
 MODULES = (
     "virtio_pci virtio_blk virtio_console ext4 crc32c_generic libcrc32c loop nbd tun bridge veth "
     "xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-acpi-processor xen-blkback "
-    "xen-netback xen-blkfront dm-mod null_blk dummy 8021q bonding "
+    "xen-netback xen-blkfront dm-mod dm-snapshot null_blk dummy 8021q bonding "
     "sch_ingress cls_bpf"
 ).split()
 

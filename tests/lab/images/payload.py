@@ -8,6 +8,7 @@
   /lab/host/...                files to be installed in dom0, by their path there
   /lab/bin/...                 programs for network traffic
   /lab/net/...                 the bridge tests
+  /lab/packages-<kind>.img     a guest's disk with our packages, rpm or deb
   /lab/extra/...               modules and programs that cases load or run themselves
 """
 
@@ -15,7 +16,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import chrony, debian, kernel, programs, tiny
+from . import chrony, debian, kernel, packages, programs, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
@@ -78,8 +79,12 @@ def guest_modules():
     return modules
 
 
-def build(target, size, with_debian=False, with_chrony=False):
-    """Write the payload disk, an ext4 image of size bytes, to target."""
+def build(target, size, images=(), package_kinds=()):
+    """Write the payload disk, an ext4 image of size bytes, to target.
+
+    images: of "debian" and "chrony", those whose files are to be on it; others are ignored.
+    package_kinds: of packages.KINDS, those whose disk is to be on it.
+    """
     release = kernel.version()
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
         root = Path(folder)
@@ -94,10 +99,12 @@ def build(target, size, with_debian=False, with_chrony=False):
             modules = frontend_modules(name)
             if modules is not None:
                 (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules, extra=extra))
-        if with_debian:
+        if "debian" in images:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
-        if with_chrony:
+        if "chrony" in images:
             shutil.copy(chrony.disk(), root / "chrony.img")
+        for kind in package_kinds:
+            shutil.copy(packages.disk(kind), root / f"packages-{kind}.img")
         for path, source in host_files().items():
             copy = root / "host" / path
             copy.parent.mkdir(parents=True, exist_ok=True)
