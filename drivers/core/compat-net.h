@@ -22,6 +22,10 @@
 #define eth_hw_addr_set(dev, addr)	ether_addr_copy((dev)->dev_addr, addr)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+#define txq_trans_cond_update(txq)	WRITE_ONCE((txq)->trans_start, jiffies)
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
 #define netif_set_tso_max_size(dev, size)	netif_set_gso_max_size(dev, size)
 #define netif_set_tso_max_segs(dev, segs)	((dev)->gso_max_segs = (segs))
