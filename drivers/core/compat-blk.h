@@ -7,8 +7,50 @@
 #include <linux/blkdev.h>
 #include <linux/version.h>
 
+/*
+ * The kernel's own function was another one in the first releases of 5.10 than in the last, so
+ * neither is used there.
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
-#define set_capacity_and_notify(gd, n)	set_capacity_revalidate_and_notify((gd), (n), true)
+static inline bool xenpv_blk_set_capacity(struct gendisk *gd, sector_t sectors)
+{
+	char *envp[] = { "RESIZE=1", NULL };
+	sector_t before = get_capacity(gd);
+
+	set_capacity(gd, sectors);
+	if (!(gd->flags & GENHD_FL_UP))
+		return false;
+	revalidate_disk_size(gd, true);
+	if (before == sectors || !before || !sectors)
+		return false;
+	kobject_uevent_env(&disk_to_dev(gd)->kobj, KOBJ_CHANGE, envp);
+	return true;
+}
+
+#define set_capacity_and_notify(gd, n)	xenpv_blk_set_capacity(gd, n)
+#endif
+
+/* No new request from here on; what is in flight may finish. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+#define blk_mark_disk_dead(gd)		blk_set_queue_dying((gd)->queue)
+#endif
+
+/*
+ * XENPV_TIMEOUT_OP - .timeout of blk_mq_ops, named <fn>_op
+ * @fn: enum blk_eh_timer_return (struct request *)
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#define XENPV_TIMEOUT_OP(fn)								\
+static enum blk_eh_timer_return fn##_op(struct request *rq, bool reserved)		\
+{											\
+	return fn(rq);									\
+}
+#else
+#define XENPV_TIMEOUT_OP(fn)								\
+static enum blk_eh_timer_return fn##_op(struct request *rq)				\
+{											\
+	return fn(rq);									\
+}
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)

@@ -18,11 +18,12 @@
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
-static inline void eth_hw_addr_set(struct net_device *dev, const u8 *addr)
-{
-	ether_addr_copy(dev->dev_addr, addr);
-}
+/* A macro, for stable kernels have got the function since. */
+#define eth_hw_addr_set(dev, addr)	ether_addr_copy((dev)->dev_addr, addr)
+#endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+#define txq_trans_cond_update(txq)	WRITE_ONCE((txq)->trans_start, jiffies)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)

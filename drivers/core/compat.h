@@ -21,15 +21,28 @@
 #define kunmap_local(addr)		kunmap_atomic(addr)
 #endif
 
+/* Macros, for stable kernels have got some of the functions since. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
-static inline int irq_set_affinity_and_hint(unsigned int irq, const struct cpumask *mask)
-{
-	return irq_set_affinity_hint(irq, mask);
-}
+#define irq_set_affinity_and_hint(irq, mask)	irq_set_affinity_hint(irq, mask)
+#define irq_update_affinity_hint(irq, mask)	irq_set_affinity_hint(irq, mask)
+#endif
 
-static inline int irq_update_affinity_hint(unsigned int irq, const struct cpumask *mask)
-{
-	return irq_set_affinity_hint(irq, mask);
+/*
+ * XENPV_REMOVE_OP - .remove of a xenbus driver, named <fn>_op
+ * @fn: void (struct xenbus_device *)
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define XENPV_REMOVE_OP(fn)								\
+static int fn##_op(struct xenbus_device *xdev)						\
+{											\
+	fn(xdev);									\
+	return 0;									\
+}
+#else
+#define XENPV_REMOVE_OP(fn)								\
+static void fn##_op(struct xenbus_device *xdev)						\
+{											\
+	fn(xdev);									\
 }
 #endif
 

@@ -132,12 +132,14 @@ static const struct xenbus_device_id xvbd_ids[] = {
 	{ "" }
 };
 
+XENPV_REMOVE_OP(xvbd_remove)
+
 /* Its own name, so that it can be loaded beside the kernel's driver. */
 static struct xenbus_driver xvbd_driver = {
 	.name = "xen-vbd",
 	.ids = xvbd_ids,
 	.probe = xvbd_probe,
-	.remove = xvbd_remove,
+	.remove = xvbd_remove_op,
 	.resume = xvbd_resume,
 	.otherend_changed = xvbd_backend_changed,
 	.is_ready = xvbd_is_ready,

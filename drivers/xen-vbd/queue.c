@@ -288,9 +288,11 @@ static void xvbd_commit_rqs(struct blk_mq_hw_ctx *hctx)
 		push_and_notify(&vbd->rings[hctx->queue_num % vbd->nr_rings]);
 }
 
+XENPV_TIMEOUT_OP(xvbd_timeout)
+
 const struct blk_mq_ops xvbd_mq_ops = {
 	.queue_rq = xvbd_queue_rq,
 	.commit_rqs = xvbd_commit_rqs,
 	.complete = xvbd_complete,
-	.timeout = xvbd_timeout,
+	.timeout = xvbd_timeout_op,
 };

@@ -155,12 +155,14 @@ static const struct xenbus_device_id xvif_ids[] = {
 	{ "" }
 };
 
+XENPV_REMOVE_OP(xvif_remove)
+
 /* Its own name, so that it can be loaded beside the kernel's driver. */
 static struct xenbus_driver xvif_driver = {
 	.name = "xen-vnif",
 	.ids = xvif_ids,
 	.probe = xvif_probe,
-	.remove = xvif_remove,
+	.remove = xvif_remove_op,
 	.resume = xvif_resume,
 	.otherend_changed = xvif_backend_changed,
 	.is_ready = xvif_is_ready,
