@@ -13,7 +13,8 @@ ROOT = "/mnt"
 
 # A root for chronyd: what it changes is in memory.
 ENTER = (
-    f"modprobe crc32c_generic && modprobe ext4 && mount -o ro /dev/xvdb {ROOT} && mount -o bind /dev {ROOT}/dev && "
+    f"modprobe crc32c_generic && modprobe ext4 && mount -o ro /dev/xvdb {ROOT} && "
+    f"mount -o bind /dev {ROOT}/dev && "
     f"mount -t proc proc {ROOT}/proc && mount -t sysfs sys {ROOT}/sys && "
     f"for d in run tmp var; do mount -t tmpfs tmp {ROOT}/$d || exit 1; done; mkdir {ROOT}/var/lib "
     f"{ROOT}/var/log"

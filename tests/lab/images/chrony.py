@@ -18,7 +18,10 @@ PACKAGE = "chrony"
 OURS = ROOT / "packaging/chrony/xenpv.conf"
 AGENT = ROOT / "build/tools/bin/xenpv-agent"
 
-PASSWD = "root:x:0:0:root:/root:/bin/sh\n_chrony:x:100:100:Chrony:/var/lib/chrony:/usr/sbin/nologin\n"
+PASSWD = """\
+root:x:0:0:root:/root:/bin/sh
+_chrony:x:100:100:Chrony:/var/lib/chrony:/usr/sbin/nologin
+"""
 GROUP = "root:x:0:\n_chrony:x:100:\n"
 
 
