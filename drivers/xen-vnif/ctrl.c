@@ -10,6 +10,9 @@
 /* A backend answers in its own thread; one that takes longer will not answer. */
 #define ANSWER_WAIT	HZ
 
+/* So many impossible answers, and the ring is no longer used: it is only of help. */
+#define FAULTS_MAX	3
+
 static irqreturn_t ctrl_interrupt(int irq, void *data)
 {
 	struct xvif *vif = data;
@@ -21,8 +24,22 @@ static irqreturn_t ctrl_interrupt(int irq, void *data)
 }
 
 /**
+ * xvif_ctrl_forgive - the backend may be another one
+ * @vif: interface
+ */
+void xvif_ctrl_forgive(struct xvif *vif)
+{
+	mutex_lock(&vif->ctrl.lock);
+	vif->ctrl.faults = 0;
+	mutex_unlock(&vif->ctrl.lock);
+}
+
+/**
  * xvif_ctrl_init - make a control ring, if the backend offers to read one
  * @vif: interface, before its rings are published
+ *
+ * A backend that answers wrongly again and again is served without one, since
+ * packets need none.
  *
  * Return: 0 or a negative errno. xvif_ctrl_free() undoes it, in every case.
  */
@@ -31,7 +48,7 @@ int xvif_ctrl_init(struct xvif *vif)
 	struct xvif_ctrl *ctrl = &vif->ctrl;
 	int err;
 
-	if (!vif->offer.ctrl)
+	if (!vif->offer.ctrl || READ_ONCE(ctrl->faults) >= FAULTS_MAX)
 		return 0;
 	err = xenpv_shring_alloc(&ctrl->shared, vif->link.backend_id, 0);
 	if (err)
@@ -135,6 +152,10 @@ static int call(struct xvif *vif, struct xen_netif_ctrl_request *req, u32 *data)
 	bad = prod - ctrl->cons == 1 ? xvif_ctrl_check(req, &rsp) : "too many control responses";
 	if (bad) {
 		WRITE_ONCE(ctrl->alive, false);
+		WRITE_ONCE(ctrl->faults, ctrl->faults + 1);
+		if (ctrl->faults == FAULTS_MAX)
+			netdev_warn(vif->dev, "%u impossible answers on the control ring: no hash and no static grants until a new backend\n",
+				    ctrl->faults);
 		xenpv_link_fault(&vif->link, "backend sent %s: id %u, type %u, status %u", bad,
 				 rsp.id, rsp.type, rsp.status);
 		return -EPROTO;

@@ -20,6 +20,7 @@ struct xvif;
  * @prod: index after the last request
  * @cons: index of the next response
  * @id: of the last request
+ * @faults: impossible answers of the present backend
  * @alive: requests are answered; read without the lock by a waiter
  * @fired: an interrupt came and is not ended yet; atomic
  * @wait: woken by the interrupt and by the end of the connection
@@ -32,11 +33,13 @@ struct xvif_ctrl {
 	u32 prod;
 	u32 cons;
 	u16 id;
+	u16 faults;
 	bool alive;
 	unsigned long fired;
 	wait_queue_head_t wait;
 };
 
+void xvif_ctrl_forgive(struct xvif *vif);
 int xvif_ctrl_init(struct xvif *vif);
 void xvif_ctrl_begin(struct xvif *vif);
 void xvif_ctrl_stop(struct xvif *vif);

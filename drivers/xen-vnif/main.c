@@ -139,6 +139,7 @@ static int xvif_resume(struct xenbus_device *xdev)
 	struct xvif *vif = dev_get_drvdata(&xdev->dev);
 
 	xvif_watch_backend(vif);
+	xvif_ctrl_forgive(vif);
 	return xenpv_link_resume(&vif->link);
 }
 

@@ -3,9 +3,8 @@
 
 from harness import Nic, case
 
+from uml.hostile import HOSTILE, await_spoilt, connected, prepare, reconnects, spoil
 from uml.netload import alive, exercise, used
-
-HOSTILE = {"benches": "uml", "frontend": "xen-vnif", "backend": "testback-vif", "net": True}
 
 # Faults that no honest backend has: the connection is made anew, and this is said of it.
 IMPOSSIBLE = (
@@ -38,36 +37,6 @@ HARMLESS = (
     "rx-extra-gso",
     "rx-extra-size",
 )
-
-
-def reconnects(guest, number=0):
-    return guest.vif_stat("reconnects", number)
-
-
-def connected(guest):
-    return guest.vif_stat("state") == "Connected"
-
-
-def spoil(env, guest, fault):
-    env.store.write(f"{guest.vif_backend()}/fault", fault)
-
-
-def await_spoilt(env, guest, timeout=30):
-    """Until the fault has met a packet."""
-    node = f"{guest.vif_backend()}/fault"
-    env.await_(lambda: env.store.read(node) == "none", "the fault to happen", timeout)
-
-
-def prepare(env, parameters):
-    """A guest with two interfaces: the first will suffer, the other is to notice nothing."""
-    guest = env.guest(
-        nics=[Nic(env.net.bridge(0)), Nic(env.net.bridge(1))],
-        parameters={"xen-vnif": f"close_wait_ms=200 {parameters}"},
-    )
-    guest.configure()
-    exercise(env, guest, size="64K")
-    alive(env, guest, 1)
-    return guest
 
 
 @case(**HOSTILE)

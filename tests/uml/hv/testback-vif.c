@@ -2,11 +2,13 @@
 /*
  * testback-vif: a backend for interfaces that misbehaves on request. It serves vifs as plainly
  * as the protocol allows (netif.h): one queue, split event channels, scatter/gather, grant copy
- * of one slot after the other, a tap; no segmentation, no control ring. It trusts its frontend
- * to be Linux's or ours.
+ * of one slot after the other, a tap; no segmentation. It trusts its frontend to be Linux's or
+ * ours.
  *
  * A word written to the node "fault" below the backend's path makes the next answer of that
  * kind wrong in that way, see faults[]; it is written back as "none" when that has been done.
+ * A control ring is offered from the first word on that begins with "ctrl-". Such a word may go
+ * on with @ and the type of the request that is meant, and with ! if the fault is to stay.
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,6 +54,25 @@ static const char *const faults[] = {
 	[FAULT_RX_EXTRA_SIZE] = "rx-extra-size",
 	[FAULT_RX_MUTE] = "rx-mute",
 	[FAULT_RX_STALL] = "rx-stall",
+	[FAULT_CTRL_NONE] = "ctrl-none",
+	[FAULT_CTRL_BAD_ID] = "ctrl-bad-id",
+	[FAULT_CTRL_BAD_TYPE] = "ctrl-bad-type",
+	[FAULT_CTRL_BAD_STATUS] = "ctrl-bad-status",
+	[FAULT_CTRL_BAD_INDEX] = "ctrl-bad-index",
+	[FAULT_CTRL_TWICE] = "ctrl-twice",
+	[FAULT_CTRL_EARLY] = "ctrl-early",
+	[FAULT_CTRL_LATE] = "ctrl-late",
+	[FAULT_CTRL_LOST] = "ctrl-lost",
+	[FAULT_CTRL_MUTE] = "ctrl-mute",
+	[FAULT_CTRL_EVENTS] = "ctrl-events",
+	[FAULT_CTRL_UNSUPPORTED] = "ctrl-unsupported",
+	[FAULT_CTRL_INVALID] = "ctrl-invalid",
+	[FAULT_CTRL_OVERFLOW] = "ctrl-overflow",
+	[FAULT_CTRL_HUGE] = "ctrl-huge",
+	[FAULT_CTRL_TX_ONLY] = "ctrl-tx-only",
+	[FAULT_CTRL_TINY] = "ctrl-tiny",
+	[FAULT_CTRL_SCRIBBLE] = "ctrl-scribble",
+	[FAULT_CTRL_MAPPED] = "ctrl-mapped",
 	[FAULT_DEAF] = "deaf",
 };
 
@@ -74,6 +95,10 @@ static void disconnect(struct vif *v)
 	host_evtchn_unbind(ev, (uint32_t)v->tx_port);
 	if (v->rx_port != v->tx_port)
 		host_evtchn_unbind(ev, (uint32_t)v->rx_port);
+	if (v->ctrl_port >= 0)
+		host_evtchn_unbind(ev, (uint32_t)v->ctrl_port);
+	v->ctrl_port = -1;
+	v->is_late = false;
 	if (v->left_mapped)
 		host_gnt_unmap(v->gnt, v->left_mapped, 1);
 	v->left_mapped = NULL;
@@ -122,8 +147,40 @@ static int bind_ports(struct vif *v)
 	return v->rx_port;
 }
 
+/* Faults that happen once say so, so that a test knows that it met its packet. */
+static void report_fault(struct vif *v, enum fault before)
+{
+	if (before != FAULT_NONE && v->fault == FAULT_NONE) {
+		char path[2 * PATH_SIZE];
+
+		snprintf(path, sizeof(path), "%s/fault", v->path);
+		xs_write(xs, XBT_NULL, path, "none", 4);
+	}
+}
+
+/* A frontend need not have one. */
+static int connect_ctrl(struct vif *v)
+{
+	uint32_t ref = xs_get_number(v->frontend, "ctrl-ring-ref", 0);
+	void *page;
+	int r;
+
+	v->ctrl_port = -1;
+	if (!v->offers_ctrl || !ref)
+		return 0;
+	r = host_gnt_map(v->gnt, &ref, 1, PROT_READ | PROT_WRITE, &page);
+	if (r < 0)
+		return r;
+	BACK_RING_ATTACH(&v->ctrl, (xen_netif_ctrl_sring_t *)page,
+			 ((xen_netif_ctrl_sring_t *)page)->rsp_prod, HOST_PAGE_SIZE);
+	v->ctrl_port =
+		host_evtchn_bind(ev, v->domid, xs_get_number(v->frontend, "event-channel-ctrl", 0));
+	return v->ctrl_port < 0 ? v->ctrl_port : 0;
+}
+
 static void connect_rings(struct vif *v)
 {
+	enum fault before = v->fault;
 	int r = host_gnt_open(v->domid, &v->gnt);
 
 	if (r < 0)
@@ -131,6 +188,8 @@ static void connect_rings(struct vif *v)
 	r = map_rings(v);
 	if (r == 0)
 		r = bind_ports(v);
+	if (r == 0)
+		r = connect_ctrl(v);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s: cannot connect: %s\n", program, v->path, strerror(-r));
 		host_gnt_close(v->gnt);
@@ -139,6 +198,9 @@ static void connect_rings(struct vif *v)
 		return;
 	}
 	v->connected = true;
+	if (v->ctrl_port >= 0)
+		ctrl_begin(v);
+	report_fault(v, before);
 	set_state(v, XenbusStateConnected);
 	tx_serve(v);
 }
@@ -184,6 +246,7 @@ static void discover(const char *path, uint32_t domid, uint32_t handle)
 	snprintf(v->frontend, sizeof(v->frontend), "%s", front);
 	v->domid = domid;
 	v->handle = handle;
+	v->ctrl_port = -1;
 	v->tap = tap_open(domid, handle);
 	if (v->tap < 0) {
 		fprintf(stderr, "%s: %s: tap: %s\n", program, path, strerror(-v->tap));
@@ -255,19 +318,29 @@ static void frontend_changed(struct vif *v)
 static void read_fault(struct vif *v)
 {
 	char *word = xs_get(v->path, "fault");
+	size_t len = word ? strcspn(word, "@!") : 0;
 	enum fault before = v->fault;
 
 	for (unsigned int i = 0; word && i < sizeof(faults) / sizeof(faults[0]); i++) {
-		if (faults[i] && strcmp(word, faults[i]) == 0)
+		if (faults[i] && strlen(faults[i]) == len && strncmp(word, faults[i], len) == 0)
 			v->fault = (enum fault)i;
 	}
+	v->fault_stays = word && strchr(word, '!');
+	v->fault_type = word && word[len] == '@' ? (unsigned int)atoi(word + len + 1) : 0;
 	free(word);
+	if (v->fault > _FAULT_RX_MAX && v->fault < _FAULT_CTRL_MAX && !v->offers_ctrl) {
+		v->offers_ctrl = true;
+		xs_put(v->path, "feature-ctrl-ring", 1);
+	}
+	if (v->connected)
+		ctrl_late(v);
 	/* Somebody else wrote our state to see what comes of it. */
 	if (before != v->fault)
 		v->state = (enum xenbus_state)xs_get_number(v->path, "state", 0);
 	/* What was missed meanwhile. */
 	frontend_changed(v);
 	if (v->connected) {
+		ctrl_serve(v);
 		tx_serve(v);
 		rx_serve(v);
 	}
@@ -344,17 +417,6 @@ static void read_watches(void)
 	}
 }
 
-/* Faults that happen once say so, so that a test knows that it met its packet. */
-static void report_fault(struct vif *v, enum fault before)
-{
-	if (before != FAULT_NONE && v->fault == FAULT_NONE) {
-		char path[2 * PATH_SIZE];
-
-		snprintf(path, sizeof(path), "%s/fault", v->path);
-		xs_write(xs, XBT_NULL, path, "none", 4);
-	}
-}
-
 static void read_events(void)
 {
 	int port;
@@ -366,6 +428,11 @@ static void read_events(void)
 		TAILQ_FOREACH (v, &vifs, link) {
 			enum fault before = v->fault;
 
+			if (v->connected && v->ctrl_port == port) {
+				ctrl_serve(v);
+				report_fault(v, before);
+				continue;
+			}
 			if (!v->connected || (v->tx_port != port && v->rx_port != port))
 				continue;
 			tx_serve(v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts of testback-vif: nodes and states, the two rings, the tap. */
+/* The parts of testback-vif: nodes and states, the rings, the tap. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,6 +56,26 @@ enum fault {
 	FAULT_RX_MUTE,        /* no notification */
 	FAULT_RX_STALL,       /* nothing is received; stays */
 	_FAULT_RX_MAX,
+	FAULT_CTRL_NONE,        /* an honest control ring */
+	FAULT_CTRL_BAD_ID,      /* not the id of the request */
+	FAULT_CTRL_BAD_TYPE,    /* not its type */
+	FAULT_CTRL_BAD_STATUS,  /* a status netif.h does not know */
+	FAULT_CTRL_BAD_INDEX,   /* more answers than requests */
+	FAULT_CTRL_TWICE,       /* one answer too many */
+	FAULT_CTRL_EARLY,       /* an answer before there is a request */
+	FAULT_CTRL_LATE,        /* an answer when the fault is changed, that is too late */
+	FAULT_CTRL_LOST,        /* no answer */
+	FAULT_CTRL_MUTE,        /* no notification */
+	FAULT_CTRL_EVENTS,      /* a great many of them */
+	FAULT_CTRL_UNSUPPORTED, /* refused, as netif.h allows */
+	FAULT_CTRL_INVALID,     /* in another way */
+	FAULT_CTRL_OVERFLOW,    /* and another */
+	FAULT_CTRL_HUGE,        /* a table larger than memory */
+	FAULT_CTRL_TX_ONLY,     /* a table that has room for one of the rings */
+	FAULT_CTRL_TINY,        /* and for none */
+	FAULT_CTRL_SCRIBBLE,    /* a list is written over */
+	FAULT_CTRL_MAPPED,      /* a list stays mapped */
+	_FAULT_CTRL_MAX,
 	FAULT_DEAF, /* the frontend's state is not looked at; stays */
 };
 
@@ -71,8 +91,15 @@ struct vif {
 	netif_tx_back_ring_t tx;
 	netif_rx_back_ring_t rx;
 	int tx_port, rx_port; /* the same number unless they are split */
+	bool offers_ctrl;
+	xen_netif_ctrl_back_ring_t ctrl;
+	int ctrl_port; /* -1 without a control ring */
+	struct xen_netif_ctrl_response late;
+	bool is_late; /* .late is still to be sent */
 	enum fault fault;
-	uint16_t last_id; /* of the answer before */
+	unsigned int fault_type; /* the control request that it waits for; 0: any */
+	bool fault_stays;        /* of the control ring: it happens again and again */
+	uint16_t last_id;        /* of the answer before */
 	void *left_mapped;
 };
 
@@ -95,3 +122,10 @@ void tx_serve(struct vif *v);
 /* testback-vif-rx.c: what the guest receives. Whether there is room for a frame at its largest. */
 bool rx_may_read(struct vif *v);
 void rx_serve(struct vif *v);
+
+/* testback-vif-ctrl.c: the control ring, once it is connected */
+void ctrl_begin(struct vif *v);
+void ctrl_serve(struct vif *v);
+
+/* Send what was kept back too long. */
+void ctrl_late(struct vif *v);
