@@ -42,7 +42,7 @@ def workload_unit(name):
     return WORKLOADS[name]
 
 
-def _blast(guest, address, name, seconds):
+def blast(guest, address, name, seconds):
     """One run of UDP datagrams; what the receiver counted."""
     size = next(word for word in name.split() if word.isdigit())
     reverse = "--reverse" if name.endswith("rx") else ""
@@ -68,13 +68,13 @@ def _pings(guest, address, count=200):
 
 def _measure(guest, address, peer, name, seconds):
     if name.startswith("UDP"):
-        return _blast(guest, address, name, seconds)["received_pps"]
+        return blast(guest, address, name, seconds)["received_pps"]
     if name == "TCP round trips":
         return _pings(guest, address)
     if name == "guest to guest TCP":
         return _streams(guest, peer, 1, "tx", seconds)
     if name.startswith("guest to guest"):
-        return _blast(guest, peer, name + " tx", seconds)["received_pps"]
+        return blast(guest, peer, name + " tx", seconds)["received_pps"]
     _, number, _, direction = name.split()
     return _streams(guest, address, int(number), direction, seconds)
 
@@ -95,7 +95,7 @@ def measure_guest(env, seconds, _number):
     prices = {}
     for name in COUNTED:
         done, found = costs.count(
-            env, guest, INTERRUPTS, lambda name=name: _blast(guest, address, name, 1)
+            env, guest, INTERRUPTS, lambda name=name: blast(guest, address, name, 1)
         )
         packets = done["received"] if name.endswith("rx") else done["sent"]
         prices[name] = {"packets": packets, **{k: n / packets for k, n in found.items()}}
