@@ -16,6 +16,7 @@ IMPOSSIBLE = (
     ("ctrl-bad-status", "a control response with an unknown status"),
     ("ctrl-bad-index", "too many control responses"),
     ("ctrl-twice", "too many control responses"),
+    ("ctrl-early", "too many control responses"),
 )
 
 # Refusals, odd sizes and silence: fault, (queues whose pages it keeps to send, to receive).
@@ -29,7 +30,6 @@ ODD = (
     ("ctrl-invalid" + ADD, (0, 0)),
     ("ctrl-scribble" + ADD, (1, 1)),
     ("ctrl-mapped" + ADD, (1, 1)),
-    ("ctrl-early", (0, 0)),
     ("ctrl-events", (1, 1)),
     ("ctrl-mute" + ADD, (1, 1)),
     ("ctrl-lost" + GET_SIZE, (0, 0)),

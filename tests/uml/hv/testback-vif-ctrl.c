@@ -125,9 +125,9 @@ void ctrl_begin(struct vif *v)
 {
 	if (v->fault != FAULT_CTRL_EARLY)
 		return;
-	/* An answer to nothing; the first request will lie where it is. */
+	/* Two, so that it does not depend on who is faster whether that is too many. */
 	v->fault = FAULT_NONE;
-	v->ctrl.rsp_prod_pvt++;
+	v->ctrl.rsp_prod_pvt += 2;
 	publish(v);
 }
 

@@ -62,7 +62,7 @@ enum fault {
 	FAULT_CTRL_BAD_STATUS,  /* a status netif.h does not know */
 	FAULT_CTRL_BAD_INDEX,   /* more answers than requests */
 	FAULT_CTRL_TWICE,       /* one answer too many */
-	FAULT_CTRL_EARLY,       /* an answer before there is a request */
+	FAULT_CTRL_EARLY,       /* answers before there is a request */
 	FAULT_CTRL_LATE,        /* an answer when the fault is changed, that is too late */
 	FAULT_CTRL_LOST,        /* no answer */
 	FAULT_CTRL_MUTE,        /* no notification */
