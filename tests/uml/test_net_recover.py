@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Interfaces come and go, the backend dies, the guest is saved: traffic goes on."""
 
-import os
 import random
 import time
 
@@ -131,26 +130,3 @@ def net_save_restore(env):
     env.check(mac == guest.nic_options[0].mac, f"the guest's address is {mac} now")
     finish(env, job)
     exercise(env, guest, size="64K")
-
-
-@case(benches="uml", frontend="xen-vnif", net=True)
-def net_stock_script(env):
-    """Debian's own vif-bridge, which renames the interface: the daemon follows it."""
-    script = "/etc/xen/scripts/vif-bridge"
-    if not os.access(script, os.X_OK):
-        env.skip(f"{script} is not installed")
-    # By another name, so that it is run and not done by the bench.
-    link = env.scratch / "vif-bridge"
-    for name in os.listdir("/etc/xen/scripts"):
-        (env.scratch / name).symlink_to(f"/etc/xen/scripts/{name}")
-    nic = Nic(env.net.bridge(), options={"script": str(link), "vifname": "lan0"})
-    guest = env.guest(nics=[nic])
-    guest.configure()
-    exercise(env, guest, size="64K")
-    links = env.net.links()
-    env.check(links["lan0"].get("master") == "xenbr0", "lan0 is on no bridge")
-    env.check(guest.tap() not in links, "the interface was not renamed")
-    env.backend.restart()
-    exercise(env, guest, size="64K")
-    guest.detach_nic(0)
-    env.await_(lambda: "lan0" not in env.net.links(), "lan0 to go")

@@ -132,7 +132,7 @@ class Vifs:
             "XENBUS_PATH": f"backend/vif/{domid}/{number}",
             "XENBUS_BASE_PATH": "backend",
             "vif": f"vif{domid}.{number}",
-            "netdev": "",
+            "netdev": self.store.read(f"{backend}/gatewaydev") or "",
         }
         with self.network, open(os.devnull, encoding="ascii") as null:
             done = subprocess.run(
