@@ -20,7 +20,7 @@ struct xvif;
  * @prod: index after the last request
  * @cons: index of the next response
  * @id: of the last request
- * @faults: impossible answers of the present backend
+ * @faults: impossible answers of the present backend; read without the lock, too
  * @alive: requests are answered; read without the lock by a waiter
  * @fired: an interrupt came and is not ended yet; atomic
  * @wait: woken by the interrupt and by the end of the connection

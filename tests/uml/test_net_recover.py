@@ -74,7 +74,7 @@ def net_attach_and_detach_50_times(env):
     memory_after(env, guest, 50, 10)
 
 
-@case(benches="uml", frontend="xen-vnif", kernels="plain", net=True, timeout=900, slow=True)
+@case(benches="uml", frontend="xen-vnif", kernels="plain", net=True, timeout=1800, slow=True)
 def net_attach_and_detach_1000_times(env):
     """The same for longer, a hundredth of it under traffic."""
     guest = env.guest(nics=[Nic(env.net.bridge(0))])
