@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What something costs a PV guest and dom0: hypercalls by kind, and interrupts of the guest."""
 
+from harness import CaseFailed
+
 from . import xentrace
 
 TRACE_FILE = "/tmp/bench.trace"
@@ -26,11 +28,18 @@ def count(env, guest, pattern, function):
         "</dev/null >/tmp/xentrace.log 2>&1 & echo $!"
     ).out.strip()
     try:
+        # It takes its time to begin, and what it has not seen would look free of charge.
+        env.await_(
+            lambda: env.host.run(f"test -s {TRACE_FILE}", check=False).rc == 0,
+            "xentrace to record something",
+        )
         result = function()
     finally:
         env.host.run(f"kill -INT {tracer}; while kill -0 {tracer} 2>/dev/null; do :; done", 60)
     after = interrupts(guest.run("cat /proc/interrupts").out, pattern)
     calls = xentrace.count_hypercalls(env.host.read(TRACE_FILE))
+    if not calls.get(0) or not calls.get(guest.domid):
+        raise CaseFailed(f"xentrace has seen no hypercall of dom0 or of domain {guest.domid}")
     found = {"guest_interrupts": after - before}
     for side, domid in (("guest", guest.domid), ("host", 0)):
         counted = calls.get(domid, {})
