@@ -229,10 +229,10 @@ PARTS = (
     rate,
     multicast,
     addresses,
+    xdp,  # before the packets get too large for it
     large_packets,
     vlan,
     offloads,
-    xdp,
     come_and_go,
 )
 
