@@ -59,15 +59,16 @@ def remove(guest, kind):
     return _do(guest, kind, "remove")
 
 
+# By module, as the kernel's own drivers are called vbd and vif.
 _DRIVERS = """\
 for device in vbd-51712 vif-0; do
-	basename "$(readlink /sys/bus/xen/devices/$device/driver)"
+	basename "$(readlink /sys/bus/xen/devices/$device/driver/module)"
 done"""
 
 
 def drivers(guest):
-    """The names of the drivers of its first disk and interface."""
-    return tuple(guest.run(_DRIVERS).out.split())
+    """The modules that drive its first disk and interface, such as xen-vbd and xen-vnif."""
+    return tuple(guest.run(_DRIVERS).out.replace("_", "-").split())
 
 
 def build_id(guest, module):

@@ -27,7 +27,7 @@ ADDRESS = "192.168.77.20"
 FILES = {
     "etc/fstab": (
         f"LABEL={debian.LABEL} / ext4 errors=remount-ro 0 1\n"
-        f"LABEL=packages {PACKAGES} ext4 ro,nofail,x-systemd.device-timeout=60s 0 0\n"
+        f"LABEL=packages {PACKAGES} ext4 ro,nofail,x-systemd.device-timeout=600s 0 0\n"
     ),
     "etc/default/grub": (
         "GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_TERMINAL=console\n"
@@ -35,6 +35,8 @@ FILES = {
     ),
     # Debian's own choice of modules (most); the quickest compression, as time is the emulator's.
     "etc/initramfs-tools/conf.d/lab": "COMPRESS=zstd\nCOMPRESSLEVEL=1\n",
+    # Of an emulated machine, which may share its processors.
+    "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStartSec=600s\n",
     "etc/systemd/network/50-lab.network": (
         f"[Match]\nName=enX0\n\n[Network]\nAddress={ADDRESS}/24\nLinkLocalAddressing=ipv6\n"
         "IPv6AcceptRA=no\n"
