@@ -101,6 +101,11 @@ extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={s
         entry: number of the entry of its boot menu, if not the default one.
         """
         self._host.run(f"xl reboot -w {self.domid}", timeout=timeout)
+        # It is the xl that watches the domain that ends it, a moment later.
+        self._env.await_(
+            lambda: self._host.run(f"xl list {self.domid}", check=False).rc != 0,
+            f"domain {self.domid} to be gone",
+        )
         self._forget()
         settings = f'bootloader_args=["--entry={entry}"]' if entry is not None else ""
         self._boot(shlex.quote(settings) if settings else "")
