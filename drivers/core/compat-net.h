@@ -145,16 +145,23 @@ static inline void xenpv_xdp_announce(struct net_device *dev)
 #endif
 }
 
-/* How long a NAPI poll that found something keeps interrupts off, in nanoseconds. */
+/*
+ * How long a NAPI poll that found something keeps interrupts off, in nanoseconds. The caller
+ * holds RTNL.
+ */
 static inline void xenpv_set_irq_delay(struct net_device *dev, u32 ns)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	netdev_set_gro_flush_timeout(dev, ns);
-	netdev_set_defer_hard_irqs(dev, ns ? 1 : 0);
-#else
+	/* The device's are for what is added later; each NAPI has its own. */
+	struct napi_struct *napi;
+
+	list_for_each_entry(napi, &dev->napi_list, dev_list) {
+		WRITE_ONCE(napi->gro_flush_timeout, ns);
+		WRITE_ONCE(napi->defer_hard_irqs, ns ? 1 : 0);
+	}
+#endif
 	WRITE_ONCE(dev->gro_flush_timeout, ns);
 	WRITE_ONCE(dev->napi_defer_hard_irqs, ns ? 1 : 0);
-#endif
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
