@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between the kernel versions the drivers build for. Nothing
- * outside this file, compat-blk.h and compat-net.h looks at LINUX_VERSION_CODE.
+ * outside this file and its parts, compat-*.h, looks at LINUX_VERSION_CODE.
  */
 #ifndef XENPV_COMPAT_H
 #define XENPV_COMPAT_H
