@@ -12,6 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "../core/compat.h"
 #include "balloon.h"
 #include "books.h"
 #include "extent.h"

@@ -62,6 +62,24 @@ static enum blk_eh_timer_return fn##_op(struct request *rq)				\
 #define BLK_MQ_F_SHOULD_MERGE		0
 #endif
 
+/*
+ * XENPV_GETGEO_OP - .getgeo of block_device_operations, named <fn>_op
+ * @fn: int (struct gendisk *, struct hd_geometry *)
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define XENPV_GETGEO_OP(fn)								\
+static int fn##_op(struct block_device *bdev, struct hd_geometry *geo)			\
+{											\
+	return fn(bdev->bd_disk, geo);							\
+}
+#else
+#define XENPV_GETGEO_OP(fn)								\
+static int fn##_op(struct gendisk *gd, struct hd_geometry *geo)				\
+{											\
+	return fn(gd, geo);								\
+}
+#endif
+
 /**
  * xenpv_blk_alloc_disk - allocate a disk and its queue
  * @set: tag set, allocated

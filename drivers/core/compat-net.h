@@ -11,6 +11,13 @@
 #include <linux/version.h>
 #include <net/xdp.h>
 
+/* mac_pton() */
+#if __has_include(<linux/hex.h>)
+#include <linux/hex.h>
+#else
+#include <linux/kernel.h>
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #include <net/page_pool/helpers.h>
 #else
@@ -30,6 +37,22 @@
 #define netif_set_tso_max_size(dev, size)	netif_set_gso_max_size(dev, size)
 #define netif_set_tso_max_segs(dev, segs)	((dev)->gso_max_segs = (segs))
 #endif
+
+/** xenpv_set_mac - make @mac the address of @dev, whose RTNL the caller holds; 0 or -errno */
+static inline int xenpv_set_mac(struct net_device *dev, const u8 *mac)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+	struct sockaddr sa = { .sa_family = dev->type };
+
+	ether_addr_copy((u8 *)sa.sa_data, mac);
+	return dev_set_mac_address(dev, &sa, NULL);
+#else
+	struct sockaddr_storage ss = { .ss_family = dev->type };
+
+	memcpy(ss.__data, mac, ETH_ALEN);
+	return dev_set_mac_address(dev, &ss, NULL);
+#endif
+}
 
 /** xenpv_napi_add - netif_napi_add() with the usual weight */
 static inline void xenpv_napi_add(struct net_device *dev, struct napi_struct *napi,
@@ -145,16 +168,23 @@ static inline void xenpv_xdp_announce(struct net_device *dev)
 #endif
 }
 
-/* How long a NAPI poll that found something keeps interrupts off, in nanoseconds. */
+/*
+ * How long a NAPI poll that found something keeps interrupts off, in nanoseconds. The caller
+ * holds RTNL.
+ */
 static inline void xenpv_set_irq_delay(struct net_device *dev, u32 ns)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	netdev_set_gro_flush_timeout(dev, ns);
-	netdev_set_defer_hard_irqs(dev, ns ? 1 : 0);
-#else
+	/* The device's are for what is added later; each NAPI has its own. */
+	struct napi_struct *napi;
+
+	list_for_each_entry(napi, &dev->napi_list, dev_list) {
+		WRITE_ONCE(napi->gro_flush_timeout, ns);
+		WRITE_ONCE(napi->defer_hard_irqs, ns ? 1 : 0);
+	}
+#endif
 	WRITE_ONCE(dev->gro_flush_timeout, ns);
 	WRITE_ONCE(dev->napi_defer_hard_irqs, ns ? 1 : 0);
-#endif
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between the kernel versions the drivers build for. Nothing
- * outside this file, compat-blk.h and compat-net.h looks at LINUX_VERSION_CODE.
+ * outside this file and its parts, compat-*.h, looks at LINUX_VERSION_CODE.
  */
 #ifndef XENPV_COMPAT_H
 #define XENPV_COMPAT_H
 
 #include <linux/highmem.h>
 #include <linux/interrupt.h>
+#include <linux/mm.h>
 #include <linux/version.h>
 #include <xen/grant_table.h>
 #include <xen/xenbus.h>
 
 #ifndef INVALID_GRANT_REF
 #define INVALID_GRANT_REF ((grant_ref_t)-1)
+#endif
+
+/* Gone where the pages of any block have adjoining structs. */
+#ifndef nth_page
+#define nth_page(page, n)		pfn_to_page(page_to_pfn(page) + (n))
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)

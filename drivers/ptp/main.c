@@ -12,6 +12,7 @@
 #include <xen/xen.h>
 #include <asm/x86_init.h>
 
+#include "../core/compat-ptp.h"
 #include "bracket.h"
 
 /* Readings from which the closest is taken. */
@@ -38,13 +39,13 @@ static int getcrosststamp(struct ptp_clock_info *info, struct system_device_cros
 	int i;
 
 	for (i = 0; i < READINGS; i++) {
-		struct system_time_snapshot before, after;
+		struct xenpv_snapshot before, after;
 		struct xptp_bracket bracket;
 		struct timespec64 ts;
 
-		ktime_get_snapshot(&before);
+		xenpv_snapshot_read(&before);
 		x86_platform.get_wallclock(&ts);
-		ktime_get_snapshot(&after);
+		xenpv_snapshot_read(&after);
 		if (before.clock_was_set_seq != after.clock_was_set_seq ||
 		    before.cs_was_changed_seq != after.cs_was_changed_seq)
 			continue;
@@ -60,10 +61,8 @@ static int getcrosststamp(struct ptp_clock_info *info, struct system_device_cros
 	/* Disturbed each time; the caller asks again. */
 	if (best.error < 0)
 		return -EAGAIN;
-	xt->device = ns_to_ktime(best.device);
-	xt->sys_realtime = ns_to_ktime(best.real);
-	xt->sys_monoraw = ns_to_ktime(best.raw);
-	return 0;
+	return xenpv_cross_set(xt, ns_to_ktime(best.device), ns_to_ktime(best.real),
+			       ns_to_ktime(best.raw));
 }
 
 static int settime(struct ptp_clock_info *info, const struct timespec64 *ts)

@@ -57,7 +57,7 @@ static int share_ring(struct xvbd *vbd, struct xvbd_ring *ring)
 static int publish_ring(struct xenbus_transaction xbt, const struct xvbd *vbd,
 			const struct xvbd_ring *ring, const char *dir)
 {
-	char key[16];
+	char key[24];
 	u32 i;
 	int err;
 

@@ -17,9 +17,9 @@ int xvbd_major;
 static DEFINE_MUTEX(places_lock);
 static LIST_HEAD(places);	/* of struct xvbd by siblings; places_lock */
 
-static int xvbd_getgeo(struct block_device *bdev, struct hd_geometry *geo)
+static int xvbd_getgeo(struct gendisk *gd, struct hd_geometry *geo)
 {
-	sector_t cylinders = get_capacity(bdev->bd_disk);
+	sector_t cylinders = get_capacity(gd);
 
 	/* Nothing depends on it; what every virtual disk answers. */
 	geo->heads = 255;
@@ -29,9 +29,11 @@ static int xvbd_getgeo(struct block_device *bdev, struct hd_geometry *geo)
 	return 0;
 }
 
+XENPV_GETGEO_OP(xvbd_getgeo)
+
 static const struct block_device_operations xvbd_fops = {
 	.owner = THIS_MODULE,
-	.getgeo = xvbd_getgeo,
+	.getgeo = xvbd_getgeo_op,
 };
 
 /*

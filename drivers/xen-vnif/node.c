@@ -37,7 +37,6 @@ int xvif_read_mac(struct xvif *vif, u8 *mac)
 static void follow_mac(struct xvif *vif)
 {
 	struct net_device *dev = vif->dev;
-	struct sockaddr sa = { .sa_family = dev->type };
 	unsigned char type = dev->addr_assign_type;
 	u8 mac[ETH_ALEN];
 
@@ -45,8 +44,7 @@ static void follow_mac(struct xvif *vif)
 	if (xvif_read_mac(vif, mac) || ether_addr_equal(mac, vif->host_mac))
 		return;
 	ether_addr_copy(vif->host_mac, mac);
-	ether_addr_copy((u8 *)sa.sa_data, mac);
-	if (dev_set_mac_address(dev, &sa, NULL)) {
+	if (xenpv_set_mac(dev, mac)) {
 		netdev_warn(dev, "the host's new address %pM could not be taken\n", mac);
 		return;
 	}
