@@ -95,6 +95,7 @@ def _change(root):
 
 
 def _next_deb(package, work, out):
+    work.parent.mkdir(exist_ok=True)
     run("dpkg-deb", "-R", package, work)
     _change(work)
     control = work / "DEBIAN/control"
