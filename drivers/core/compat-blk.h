@@ -14,7 +14,7 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 static inline bool xenpv_blk_set_capacity(struct gendisk *gd, sector_t sectors)
 {
-	char *envp[] = { "RESIZE=1", NULL };
+	char *envp[2] = { "RESIZE=1", NULL };
 	sector_t before = get_capacity(gd);
 
 	set_capacity(gd, sectors);

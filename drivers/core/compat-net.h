@@ -12,7 +12,7 @@
 #include <net/xdp.h>
 
 /* mac_pton() */
-#if __has_include(<linux/hex.h>)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/hex.h>
 #else
 #include <linux/kernel.h>
