@@ -68,6 +68,7 @@ done"""
 
 def drivers(guest):
     """The modules that drive its first disk and interface, such as xen-vbd and xen-vnif."""
+    guest.interface()
     return tuple(guest.run(_DRIVERS).out.replace("_", "-").split())
 
 
