@@ -11,6 +11,7 @@ from .channel import ChannelError
 from .host import Dom
 
 MEMORY = {"tiny": 192, "debian": 512, "stock": 512}
+PARAMETERS = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on"
 # How long from `xl create` until labd in the guest answers, in seconds.
 BOOT_LIMIT = {"tiny": 120, "debian": 240, "stock": 300, "hvm": 400}
 
@@ -87,7 +88,8 @@ vif = [{interfaces}]
         return f"""\
 kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}"
 ramdisk = "/lab/{ramdisk}"
-extra = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on lab.name={self.name} {append}\""""
+extra = "{PARAMETERS} lab.name={self.name} {append}"
+"""
 
     def _boot(self, settings=""):
         begun = time.monotonic()

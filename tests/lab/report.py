@@ -114,7 +114,7 @@ def write_report(summary, path):
     path.write_text(
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'><title>xenpv demo</title>"
-        f"<style>{_STYLE}</style><h1>A guest gets its drivers by one command, on real Xen</h1>{verdict}"
+        f"<style>{_STYLE}</style><h1>A guest gets its drivers by one command</h1>{verdict}"
         f"<p>Xen {_show(summary.get('xen_version'))}, dom0 with Linux "
         f"{_show(summary.get('dom0_kernel'))}, emulated by QEMU: seconds are the emulator's. "
         f"All in all {summary['elapsed_seconds']:.0f} s.</p>"

@@ -121,8 +121,8 @@ def _next_rpm(package, work, out):
     spec.write_text(_spec_of(package))
     run("rpmbuild", "-bb", "--nodeps", "--buildroot", work / "buildroot",
         "--define", f"_topdir {work}", "--define", f"_rpmdir {out}",
-        "--define", f"payload {root}", "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.rpm",
-        spec)  # fmt: skip
+        "--define", f"payload {root}",
+        "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.rpm", spec)  # fmt: skip
 
 
 def _spec_of(package):
