@@ -397,6 +397,25 @@ def replaced_at_once(rig):
     check(second.detach(force=True) < 6, "detached")
 
 
+def replaced_while_leaving(rig):
+    """Likewise when the removal was seen, and the worker has not let go of the first yet."""
+    first = Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    rig.switch("mute-disconnect")
+    first.destroy()
+    rig.await_(lambda: rig.messages("disconnect", XVDA), "the removal is seen")
+    image = rig.image("b.img")
+    second = Disk(rig, 5, XVDA, image)
+    second.create()
+    rig.switch("mute-disconnect", on=False)
+    second.plugged()
+    second.connect()
+    rig.await_status(5, XVDA, path=image)
+    check(second.detach(force=True) < 6, "detached")
+
+
+replaced_while_leaving.config = "drain-timeout = 1\n"
+
+
 def nodes_one_by_one(rig):
     """A toolstack without transactions."""
     disk = Disk(rig, 5, XVDA, rig.image("a.img"))
@@ -427,7 +446,8 @@ CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_sec
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
          attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, vanished_nodes,
          bad_frontends, held_back, many_rings, kernel_backend, online_resize, ring_error,
-         device_model, replaced_at_once, nodes_one_by_one, detach_at_any_time]
+         device_model, replaced_at_once, replaced_while_leaving, nodes_one_by_one,
+         detach_at_any_time]
 
 if __name__ == "__main__":
     main(CASES)

@@ -433,16 +433,21 @@ static bool check_foreign(struct device *dev)
 
 /*
  * Only a toolstack writes Initialising, when it makes a device. One that we have dealt with
- * was then removed and made anew before we looked: nothing that we know of it is true any
- * more, and what it had is taken down as if it were gone, which it is.
+ * was then removed and made anew, before we looked or while its worker still had it: nothing
+ * that we know of it is true any more, and what it had is taken down as if it were gone,
+ * which it is.
  */
 static void look_for_replacement(struct device *dev, enum xenbus_state before)
 {
-	if (before > XenbusStateInitialising && dev->hs.ours == XenbusStateInitialising &&
-	    !dev->replaced) {
+	bool dealt_with =
+		before > XenbusStateInitialising || (before == XenbusStateUnknown && dev->seen);
+
+	if (dealt_with && dev->hs.ours == XenbusStateInitialising && !dev->replaced) {
 		dev->replaced = true;
 		log_full(LOG_INFO, &dev->about, 0, "another device has taken its place");
 	}
+	if (dev->hs.ours != XenbusStateUnknown)
+		dev->seen = true;
 	if (dev->replaced)
 		dev->hs.ours = XenbusStateUnknown;
 }

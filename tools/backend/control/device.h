@@ -129,6 +129,7 @@ struct device {
 	struct hs_input hs;
 	bool foreign;  /* the kernel's backend has it */
 	bool found;    /* was there when we started */
+	bool seen;     /* its nodes were there once */
 	bool replaced; /* its nodes are those of another device by now */
 	char *error;   /* why it does not work, for status and xenstore; NULL: it does */
 
