@@ -146,13 +146,29 @@ def whole_life(env, kind, how):
     guest.shutdown(timeout=90)
 
 
-@case(benches="lab", guests="pvh", more_guests="pv", image="stock", packages="rpm", timeout=600)
+@case(
+    benches="lab",
+    guests="pvh",
+    more_guests="pv",
+    image="stock",
+    packages="rpm",
+    timeout=900,
+    slow=True,
+)
 def install_rpm(env):
     """rpm -i, boot on ours, rpm -U, boot with a broken driver, rpm -e, boot on stock."""
     whole_life(env, "rpm", "torn")
 
 
-@case(benches="lab", guests="pv", more_guests="pvh", image="stock", packages="deb", timeout=600)
+@case(
+    benches="lab",
+    guests="pv",
+    more_guests="pvh",
+    image="stock",
+    packages="deb",
+    timeout=900,
+    slow=True,
+)
 def install_deb(env):
     """apt install, boot on ours, upgrade, boot with an idle driver, remove, boot on stock."""
     whole_life(env, "deb", "idle")
