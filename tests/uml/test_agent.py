@@ -11,8 +11,9 @@ from harness.golden import compare, listed
 from uml.process import Process
 
 HOME = "/local/domain/0"  # a client of the socket is dom0 to xenstored
-# What it may cost: ticks of a processor in ten seconds (0.1 %), KiB resident, nodes.
-TICKS_MAX = 1
+# What it may cost: ticks of a processor in ten seconds, KiB resident, nodes. One tick is 0.1 %,
+# and what is seen on a quiet machine; a burst of its own events on a busy one may take some.
+TICKS_MAX = 5
 SECONDS = 10
 RSS_MAX = 8192
 NODES_MAX = 200
