@@ -18,7 +18,7 @@ from .load import fio
 
 XVDA = 51712
 BRIDGE = "xenbr0"
-PACKAGES = {"pvh": "rpm", "pv": "deb", "hvm": "rpm"}
+PACKAGES = {"pvh": "rpm", "pv": "rpm", "hvm": "rpm"}
 OURS, STOCK = ("xen-vbd", "xen-vnif"), ("xen-blkfront", "xen-netfront")
 MEMORY, SMALLER = 512, 384  # MiB
 

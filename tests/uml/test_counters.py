@@ -66,18 +66,20 @@ def counters_of_a_disk(env):
 
 @case(benches="uml", frontend="xen-vnif xen-netfront", kernels="plain", net=True)
 def counters_of_an_interface(env):
-    """Known frames are counted exactly, each way; a new worker goes on counting."""
+    """Known frames are counted, each way; a new worker goes on counting.
+
+    Exactly what the guest sends; towards it the bridge may have a few words of its own.
+    """
     bridge = env.net.bridge()
     guest = env.guest(nics=[Nic(bridge)])
     name, tap = guest.interface(), guest.tap()
-    # Nobody but us is to say anything.
     guest.write(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "1")
     for link in (bridge, tap):
         env.net.run("sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
     guest.ip(f"link set {name} up")
     mac = guest.read(f"/sys/class/net/{name}/address").strip()
-    keys = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "tx_errors", "rx_dropped")
-    wanted = (PACKETS, PACKETS * (ETH_HEADER + SIZE), 0, 0, 0, 0)
+    keys = ("tx_packets", "tx_bytes", "tx_errors", "rx_dropped")
+    wanted = (PACKETS, PACKETS * (ETH_HEADER + SIZE), 0, 0)
     before = counters(env, guest, "vif")
     for kill in (lambda: None, lambda: env.backend.kill_worker(guest)):
         kill()
@@ -94,6 +96,9 @@ def counters_of_an_interface(env):
     sink.await_line("ready")
     env.net.tool("frames", "send", tap, "--dst", mac, "--size", SIZE, "--count", PACKETS)
     sink.wait()
-    found = difference(before, counters(env, guest, "vif"), *keys)
-    wanted = (0, 0, PACKETS, PACKETS * (ETH_HEADER + SIZE), 0, 0)
-    env.check(found == wanted, f"{keys} are {found}, not {wanted}")
+    keys = ("rx_packets", "rx_bytes", "tx_errors", "rx_dropped")
+    packets, size, *errors = difference(before, counters(env, guest, "vif"), *keys)
+    strays = packets - PACKETS
+    env.check(0 <= strays < 20, f"{packets} packets for {PACKETS}")
+    env.check(size >= PACKETS * (ETH_HEADER + SIZE), f"{size} bytes")
+    env.check(not any(errors), f"{keys[2:]} are {errors}")
