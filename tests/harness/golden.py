@@ -9,6 +9,7 @@ from .bench import CaseFailed
 LIST = Path(__file__).parents[1] / "unit/agent-golden.list"
 # Parts of a guest's home that are its agent's; directories at the top are the toolstack's.
 PARTS = ("attr/", "data/", "drivers/", "feature/")
+LAB = "data/lab/"  # the lab's control channel
 
 
 def listed(text, home):
@@ -17,7 +18,7 @@ def listed(text, home):
     for line in text.splitlines():
         path, _, value = line.partition(" = ")
         path = path.strip().removeprefix(f"{home}/")
-        if path.startswith(PARTS):
+        if path.startswith(PARTS) and not path.startswith(LAB):
             found[path] = value.strip()[1:-1]
     return found
 
