@@ -64,58 +64,6 @@ def stock_network(env):
     use(env)
 
 
-def vlan(env, network, guest, interface):
-    """A VLAN of the guest on its interface, with dom0 on the same VLAN of the bridge."""
-    env.host.run(
-        f"modprobe 8021q && ip link add link {network.name} name {network.name}.7 type vlan id 7 "
-        f"&& ip addr add 10.77.0.1/24 dev {network.name}.7 && ip link set {network.name}.7 up"
-    )
-    guest.run(
-        f"modprobe 8021q && vconfig add {interface} 7 && "
-        f"ip addr add 10.77.0.2/24 dev {interface}.7 && ip link set {interface}.7 up"
-    )
-    traffic.compare(guest, ["10.77.0.1"], size="64K")
-    guest.run(f"vconfig rem {interface}.7")
-
-
-@case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
-def offloads_jumbo_and_vlan(env):
-    """Every offload on and off, packets of 9000 bytes, a VLAN in the guest."""
-    network, guest, interface = connected(env)
-    server = network.addresses(1)
-    features = "rx tx sg tso".split()
-    for state in ("off", "on"):
-        for feature in features if state == "on" else reversed(features):
-            guest.run(f"offload {interface} {feature} {state}")
-        traffic.compare(guest, server, size="128K")
-    vlan(env, network, guest, interface)
-    tap = f"vif{guest.domid}.0"
-    env.host.run(f"ip link set {tap} mtu 9000 && ip link set {network.name} mtu 9000")
-    guest.run(f"ip link set {interface} mtu 9000")
-    guest.run(f"ping -c 3 -s 8900 -W 10 {server[0]}", timeout=60)
-    traffic.compare(guest, server, size="256K")
-
-
-@case(benches="lab", guests="pv", more_guests="pvh", frontend="xen-vnif", timeout=240)
-def interfaces_come_and_go_under_traffic(env):
-    """Five times an interface is attached and detached under traffic; no grant is lost."""
-    network, guest, _ = connected(env)
-    other = env.network("xenbr1")
-    grants = None
-    for _ in range(5):
-        handle = guest.attach_nic(other.nic())
-        interface, _ = other.join(guest, handle)
-        # It fails when the interface goes, and that is the point.
-        blast = guest.start(f"traffic blast {other.addresses(1)[0]} --seconds 60 || true")
-        packets = f"cat /sys/class/net/{interface}/statistics/tx_packets"
-        env.await_(lambda: int(guest.run(packets).out) > 50, f"packets on {interface}", 20)
-        guest.detach_nic(handle)
-        blast.kill()
-        grants = grants or guest.grants()
-    env.check(guest.grants() <= grants, f"{guest.grants()} grants in use, {grants} before")
-    traffic.compare(guest, network.addresses(1)[:1], size="64K")
-
-
 def survive(env):
     """Kill worker and broker three times under a TCP stream, and restart the daemon."""
     network, guest, _ = connected(env)
@@ -156,51 +104,6 @@ def stream_survives_save_and_restore(env):
     stream.await_progress("after the restore", 60)
     stream.stop()
     traffic.compare(guest, network.addresses(1), size="64K")
-
-
-@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pv", timeout=300)
-def ten_interfaces(env):
-    """Ten interfaces of one guest, on two bridges, each carries traffic."""
-    networks = [env.network("xenbr0"), env.network("xenbr1")]
-    env.host.start(SERVER, timeout=3600)
-    guest = env.guest(nics=[networks[n % 2].nic() for n in range(10)])
-    for handle in range(10):
-        network = networks[handle % 2]
-        interface, _ = network.join(guest, handle)
-        guest.run(f"ping -c 1 -W 10 -I {interface} {network.addresses(1)[0]}", timeout=30)
-
-
-@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pvh", timeout=240)
-def rate_limit(env):
-    """A limit of xl's rate= is kept within a tenth, by bytes over twenty seconds."""
-    network = env.network()
-    env.host.start(SERVER, timeout=3600)
-    guest = env.guest(nics=[network.nic(rate="256KB/s")])
-    network.join(guest)
-    server = network.addresses(1)[0]
-    # The burst that the limit allows at its start is not part of the measure.
-    guest.run(f"traffic send {server} --bytes 512K", timeout=60)
-    sent = traffic.result(guest.run(f"traffic send {server} --bytes 4M", timeout=120).out)
-    rate = sent["bytes"] / sent["seconds"] / 1000
-    env.note("kB_per_s", round(rate))
-    env.check(230 <= rate <= 282, f"{rate:.0f} kB/s instead of 256")
-
-
-@case(benches="lab", frontend="xen-vnif", guests="", more_guests="pvh", timeout=240)
-def xdp_in_the_guest(env):
-    """XDP programs on xen-vnif: all dropped, all passed, all sent back."""
-    network, guest, interface = connected(env)
-    server = network.addresses(1)[0]
-    ping = f"ping -c 2 -W 2 {server}"
-    guest.run(ping, timeout=30)
-    for program, answers in (("drop", False), ("pass", True), ("tx", False)):
-        job = traffic.Job(guest, f"xdp {interface} {program} --seconds 600")
-        env.await_(lambda job=job: "ready" in job.output(), f"XDP {program} to be there", 20)
-        answered = guest.run(ping, timeout=30, check=False).rc == 0
-        counted = job.stop()
-        env.check(answered == answers, f"with XDP {program}: ping answered: {answered}")
-        env.check(counted["packets"] > 0, f"XDP {program} has seen no packet: {counted}")
-    traffic.compare(guest, [server], size="64K")
 
 
 @case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
