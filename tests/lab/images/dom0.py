@@ -13,7 +13,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd systemd-sysv udev kmod e2fsprogs fio xen-utils-4.17 xenstore-utils qemu-system-xen "
     "iproute2 procps util-linux mount strace liburing2 libseccomp2 libsystemd0 libjson-c5 libcap2 "
-    "libmnl0 python3"
+    "libmnl0 python3 net-tools openvswitch-switch"
 ).split()
 
 # What dom0 itself, its storage and its backends use; each with its dependencies.
@@ -21,7 +21,7 @@ MODULES = (
     "virtio_pci virtio_blk virtio_console ext4 crc32c_generic libcrc32c loop nbd tun bridge veth "
     "xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-acpi-processor xen-blkback "
     "xen-netback xen-blkfront dm-mod null_blk dummy 8021q bonding "
-    "sch_ingress cls_bpf"
+    "sch_ingress cls_bpf openvswitch"
 ).split()
 
 # The lab's quick hotplug scripts, each with the contract of a stock one.
@@ -41,7 +41,9 @@ MASKED = (
     "systemd-udev-settle.service systemd-sysusers.service getty-static.service "
     "modprobe@configfs.service modprobe@dm_mod.service modprobe@loop.service "
     "modprobe@efi_pstore.service modprobe@fuse.service kmod-static-nodes.service "
-    "sys-kernel-config.mount systemd-ask-password-console.path systemd-ask-password-wall.path"
+    "sys-kernel-config.mount systemd-ask-password-console.path systemd-ask-password-wall.path "
+    # The case that needs them starts them.
+    "openvswitch-switch.service ovsdb-server.service ovs-vswitchd.service"
 ).split()
 
 FILES = {
