@@ -154,8 +154,7 @@ static void test_malformed(void **state)
 		"device=vbd driver= result=loaded uptime=1 reason=x",
 		"device=vbd driver=../x result=loaded uptime=1 reason=x",
 		("device=vbd driver=a234567890123456789012345678901234567890 result=loaded "
-		 "uptime=1 "
-		 "reason=x"),
+		 "uptime=1 reason=x"),
 		"device=vbd driver=x result=maybe uptime=1 reason=x",
 		"device=vbd driver=x result=loaded uptime=-1 reason=x",
 		"device=vbd driver=x result=loaded uptime=99999999999999999999 reason=x",

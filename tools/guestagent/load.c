@@ -11,6 +11,7 @@
 
 #include "file.h"
 #include "lib/cleanup.h"
+#include "ownsource.h"
 #include "words.h"
 
 /* Stalled for a tenth of the time, over two seconds: the shortest window for everybody. */
@@ -134,8 +135,6 @@ static int watch_one(sd_event *event, const char *path, void (*changed)(void *us
 {
 	_cleanup_free_ struct watch *watch = malloc(sizeof(*watch));
 	_cleanup_close_ int fd = -1;
-	sd_event_source *source;
-	int r;
 
 	if (!watch)
 		return -ENOMEM;
@@ -143,21 +142,7 @@ static int watch_one(sd_event *event, const char *path, void (*changed)(void *us
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || write(fd, TRIGGER, sizeof(TRIGGER)) < 0)
 		return -errno;
-	r = sd_event_add_io(event, &source, fd, EPOLLPRI, on_pressure, watch);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_destroy_callback(source, free);
-	if (r >= 0) {
-		(void)TAKE_PTR(watch);
-		r = sd_event_source_set_io_fd_own(source, true);
-	}
-	if (r < 0) {
-		sd_event_source_disable_unref(source);
-		return r;
-	}
-	(void)TAKE_FD(fd);
-	*ret = source;
-	return 0;
+	return ownsource_add(event, TAKE_FD(fd), EPOLLPRI, on_pressure, TAKE_PTR(watch), ret);
 }
 
 int load_watch(sd_event *event, void (*changed)(void *userdata), void *userdata,

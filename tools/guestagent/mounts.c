@@ -11,6 +11,7 @@
 #include <libmount/libmount.h>
 
 #include "lib/cleanup.h"
+#include "ownsource.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 
@@ -162,8 +163,6 @@ int mounts_watch(sd_event *event, void (*changed)(void *userdata), void *userdat
 {
 	_cleanup_free_ struct watch *watch = malloc(sizeof(*watch));
 	_cleanup_close_ int fd = -1;
-	sd_event_source *source;
-	int r;
 
 	if (!watch)
 		return -ENOMEM;
@@ -171,19 +170,5 @@ int mounts_watch(sd_event *event, void (*changed)(void *userdata), void *userdat
 	fd = open(MOUNTINFO, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = sd_event_add_io(event, &source, fd, EPOLLPRI, on_change, watch);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_destroy_callback(source, free);
-	if (r >= 0) {
-		(void)TAKE_PTR(watch);
-		r = sd_event_source_set_io_fd_own(source, true);
-	}
-	if (r < 0) {
-		sd_event_source_disable_unref(source);
-		return r;
-	}
-	(void)TAKE_FD(fd);
-	*ret = source;
-	return 0;
+	return ownsource_add(event, TAKE_FD(fd), EPOLLPRI, on_change, TAKE_PTR(watch), ret);
 }

@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 
 #include "lib/cleanup.h"
+#include "ownsource.h"
 
 int nlsource_add(sd_event *event, int protocol, uint32_t groups, sd_event_io_handler_t handler,
 		 void *userdata, sd_event_source **ret)
@@ -16,25 +17,9 @@ int nlsource_add(sd_event *event, int protocol, uint32_t groups, sd_event_io_han
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	_cleanup_free_ void *owned = userdata;
 	_cleanup_close_ int fd = -1;
-	sd_event_source *source;
-	int r;
 
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	r = sd_event_add_io(event, &source, fd, EPOLLIN, handler, userdata);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_destroy_callback(source, free);
-	if (r >= 0) {
-		(void)TAKE_PTR(owned);
-		r = sd_event_source_set_io_fd_own(source, true);
-	}
-	if (r < 0) {
-		sd_event_source_disable_unref(source);
-		return r;
-	}
-	(void)TAKE_FD(fd);
-	*ret = source;
-	return 0;
+	return ownsource_add(event, TAKE_FD(fd), EPOLLIN, handler, TAKE_PTR(owned), ret);
 }
