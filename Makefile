@@ -6,6 +6,14 @@ KDIR  ?= /lib/modules/$(KVER)/build
 BUILD := build
 SERIES = $(shell scripts/kernel-series $(KVER))
 
+# Where ccache is installed, compile through it. Paths below the tree are relative to it, so that
+# another clone finds what this one has compiled.
+export PATH := /usr/lib/ccache:$(PATH)
+export CCACHE_DIR ?= $(or $(XENPV_CACHE),$(HOME)/.cache/xenpv)/ccache
+export CCACHE_BASEDIR ?= $(CURDIR)
+export CCACHE_NOHASHDIR ?= 1
+export CCACHE_MAXSIZE ?= 2G
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
