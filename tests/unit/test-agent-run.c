@@ -30,6 +30,7 @@
 #define SECONDS    SHUTDOWN_PATH_SECONDS
 #define UPDATED    "data/updated"
 #define MINORVER   "data/os_minorver"
+#define BALLOON    "data/xenpv/balloon/mode"
 
 struct step {
 	bool (*await)(void);
@@ -337,6 +338,9 @@ static void check_start(void)
 	assert_true(node_is("attr/PVAddons/Installed", "1"));
 	assert_non_null(node("data/os_name"));
 	assert_true(!node(MINORVER) || strcmp(node(MINORVER), "stale") != 0);
+	assert_true(node_is("data/xenpv/device/vbd/9/errors", NULL));
+	/* xen-balloon's, which writes what changes only. */
+	assert_true(node_is(BALLOON, "policy"));
 	assert_string_equal(t.last, UPDATED);
 	assert_int_equal(stamp_load(&(uint64_t){ 0 }), -ENOENT);
 	terminate();
@@ -351,6 +355,8 @@ static void test_start_cleans(void **state)
 	set_node(SECONDS, "9.0");
 	set_node(UNIT, "old.service");
 	set_node(MINORVER, "stale");
+	set_node("data/xenpv/device/vbd/9/errors", "io=1");
+	set_node(BALLOON, "policy");
 	assert_int_equal(stamp_save(1), 0);
 	assert_int_equal(run(steps), 0);
 	/* Stopped alone: the system is not said to run any more, its facts stay. */

@@ -110,7 +110,10 @@ static int publish_shutdown(struct agent *agent)
 /* The trees that are the agent's alone; of others, each node is asked to be absent. */
 static int clear_stale(struct agent *agent)
 {
-	static const char *const trees[] = { "attr/vif", "data/xenpv" };
+	static const char *const trees[] = {
+		"attr/vif",          "data/xenpv/device",   "data/xenpv/feature-freeze",
+		"data/xenpv/freeze", "data/xenpv/shutdown", "data/xenpv/time",
+	};
 	_cleanup_(report_clear) struct report report = { 0 };
 
 	publisher_forget(&agent->publisher);
