@@ -11,19 +11,29 @@ PACKETS, SIZE, ETH_HEADER = 200, 500, 14
 
 
 def counters(env, guest, kind):
-    """ "io" of the guest's only device of a kind, as `xenpv-backendd --status` tells it."""
+    """ "io" of the guest's only device of a kind, as `xenpv-backendd --status` tells it.
+
+    Awaited, because the daemon gathers changes for a moment before it writes them down.
+    """
     program = env.tools / "tools/backend/control/xenpv-backendd-loop"
     config = env.scratch / "backendd.conf"
-    out = subprocess.run(
-        [program, f"--config={config}", f"--runtime-dir={env.backend.runtime}", "--status"],
-        capture_output=True,
-        check=True,
-        timeout=env.scaled(20),
-    ).stdout
-    guests = [g for g in json.loads(out)["guests"] if g["domid"] == guest.domid]
-    devices = [d for g in guests for d in g["devices"] if d["kind"] == kind]
-    env.check(len(devices) == 1, f"the status has {len(devices)} devices of kind {kind}")
-    return devices[0]["io"]
+    found = []
+
+    def counted():
+        told = subprocess.run(
+            [program, f"--config={config}", f"--runtime-dir={env.backend.runtime}", "--status"],
+            capture_output=True,
+            timeout=env.scaled(20),
+        )
+        if told.returncode:
+            return False
+        guests = [g for g in json.loads(told.stdout)["guests"] if g["domid"] == guest.domid]
+        devices = [d for g in guests for d in g["devices"] if d["kind"] == kind]
+        found[:] = [d["io"] for d in devices if "io" in d]
+        return len(devices) == len(found) == 1
+
+    env.await_(counted, f"the status to have counters of one {kind}", 10)
+    return found[0]
 
 
 def difference(before, after, *keys):
