@@ -133,7 +133,7 @@ def down_and_up(env, memory, high, low, floor):
     end_load(env, guest, load)
 
 
-@case(benches="lab", guests="", more_guests="pv", timeout=120)
+@case(benches="lab", timeout=120)
 def balloon_policy_xen(env):
     """Beside the kernel's own balloon: mem-set is obeyed under load, with a floor and a reason."""
     memory = Memory(env, 224, "floor_mb=150")
@@ -154,14 +154,6 @@ def balloon_engine_xen(env):
     env.check(int(stats["blocks_in"]) >= 27, f"{stats['blocks_in']} blocks came back")
     env.check(stats["pages_drift"] == "0", f"Xen's figure was off by {stats['pages_drift']}")
     env.check(stats["pages_lost"] == "0", f"{stats['pages_lost']} pages are lost")
-
-
-@case(benches="lab", guests="pvh", timeout=240, slow=True)
-def balloon_policy_pvh(env):
-    """Policy mode in a PVH guest."""
-    memory = Memory(env, 224, "floor_mb=150")
-    env.check(memory.says("mode") == "policy", f"the mode is {memory.says('mode')}")
-    down_and_up(env, memory, 224, 170, 150)
 
 
 @case(benches="lab", guests="pv", timeout=240, slow=True)

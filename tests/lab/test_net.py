@@ -39,7 +39,7 @@ def network_on_daemon(env):
     use(env)
 
 
-@case(benches="lab", guests="pv", more_guests="pvh", frontend="xen-netfront", timeout=180)
+@case(benches="lab", frontend="xen-netfront", timeout=180)
 def stock_network_on_daemon(env):
     """The kernel's frontend on xenpv-backendd."""
     use(env)
@@ -49,8 +49,6 @@ def stock_network_on_daemon(env):
     benches="lab",
     frontend="xen-vnif",
     backend="netback",
-    guests="pvh",
-    more_guests="pv",
     timeout=180,
 )
 def xen_vnif_on_netback(env):
@@ -82,7 +80,7 @@ def survive(env):
     env.note("longest_stall_ms", round(report["longest_stall_ms"]))
 
 
-@case(benches="lab", frontend="xen-vnif", guests="pvh", more_guests="pv", timeout=240)
+@case(benches="lab", frontend="xen-vnif", timeout=240)
 def stream_survives_the_backend(env):
     """Worker and broker are killed three times under a TCP stream, and a restart: it goes on."""
     survive(env)
@@ -94,7 +92,7 @@ def stock_stream_survives_the_backend(env):
     survive(env)
 
 
-@case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
+@case(benches="lab", frontend="xen-vnif", timeout=240)
 def stream_survives_save_and_restore(env):
     """A TCP stream over a save and a restore of the guest."""
     network, guest, _ = connected(env)

@@ -237,7 +237,7 @@ PARTS = (
 )
 
 
-@case(benches="lab", frontend="xen-vnif", slow=True, timeout=300)
+@case(benches="lab", frontend="xen-vnif", timeout=300)
 def every_feature_of_an_interface(env):
     """Ten interfaces, rate, multicast, MAC, MTU, VLAN, offloads, XDP, attach and detach."""
     it = Subject(env)
