@@ -137,8 +137,11 @@ class Env(harness.Env):
             ).out
             if guest.running:
                 # A crashed guest does not answer: its console says why.
-                result = guest.run("dmesg", timeout=5, check=False)
-                logs[f"{guest.name}-dmesg"] = result.out
+                try:
+                    result = guest.run("dmesg", timeout=5, check=False)
+                    logs[f"{guest.name}-dmesg"] = result.out
+                except (CaseFailed, ChannelError) as error:
+                    logs[f"{guest.name}-dmesg"] = f"{error}\n"
         if full:
             logs["xenstore"] = self.host.run("xenstore-ls -f", check=False).out
             logs["xl-list"] = self.host.run("xl list -v; losetup -a", check=False).out
