@@ -7,6 +7,7 @@ import shutil
 from harness import Nic, case
 
 from uml.netload import exercise
+from uml.ovs import OpenVSwitch
 
 SCRIPTS = "/etc/xen/scripts"
 
@@ -74,3 +75,27 @@ def net_stock_route_and_nat(env):
     # Its address on the host is 127 above the guest's.
     translated = {"ip": "10.67.0.2/24", "script": stock_script(env, "vif-nat")}
     by_route(env, guest, translated, "10.67.0.2", "10.67.0.129")
+
+
+@case(benches="uml", frontend="xen-vnif", net=True)
+def net_stock_openvswitch(env):
+    """vif-openvswitch: the interface is a port of the switch, before and after a restart."""
+    with OpenVSwitch(env) as switch:
+        switch.bridge("ovs0", "10.68.0.1/24")
+        guest = env.guest()
+        env.net.serve()
+        script = stock_script(env, "vif-openvswitch")
+        number = guest.attach_nic(Nic("ovs0", options={"script": script}))
+        tap, interface = guest.tap(number), guest.interface(number)
+        for feature in ("tso", "sg", "tx"):
+            guest.tool("offload", interface, feature, "off")
+        guest.ip(f"link set {interface} up", f"addr add 10.68.0.2/24 dev {interface}")
+        env.check(switch.ports("ovs0") == [tap], f"ports of ovs0: {switch.ports('ovs0')}")
+        mac = guest.read(f"/sys/class/net/{interface}/address").strip()
+        told = switch.vsctl("get", "interface", tap, "external-ids:attached-mac").strip()
+        env.check(told == f'"{mac}"', f"the switch knows it as {told}, not as {mac}")
+        guest.traffic("all", "10.68.0.1", "--bytes", "64K")
+        env.backend.restart()
+        guest.traffic("all", "10.68.0.1", "--bytes", "64K")
+        guest.detach_nic(number)
+        env.await_(lambda: not switch.ports("ovs0"), f"{tap} to go from ovs0")
