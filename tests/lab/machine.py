@@ -136,9 +136,8 @@ class Machine:
         return self._process is not None and self._process.poll() is None
 
     def _command(self):
-        release = kernel.version()
         folder = self._folder
-        dom0_line = f"{kernel.vmlinux(release)} {DOM0_OPTIONS}"
+        dom0_line = f"{kernel.installed().vmlinux()} {DOM0_OPTIONS}"
         xen_line = (
             f"{XEN_OPTIONS} dom0_mem={self._memory}M,max:{self._memory}M "
             f"dom0_max_vcpus={self._vcpus}"

@@ -89,21 +89,21 @@ def rootfs():
 
 def _build_of(modules):
     """The directory with the guest's disk and initramfs. modules: of the frontend."""
-    release = kernel.version()
+    linux = kernel.installed()
     agent = AGENT if all(path.exists() for path in AGENT.values()) else {}
     inputs = base_inputs() | {
         "frontend": {path.name: file_hash(path) for path in modules},
         "agent": {path: file_hash(source) for path, source in agent.items()},
         "own files": [INITRAMFS, MODULES],
     }
-    return cached("guest", inputs, lambda out: _build(out, release, modules, agent))
+    return cached("guest", inputs, lambda out: _build(out, linux, modules, agent))
 
 
 def base_inputs():
     """What decides how unpack_base() fills a directory, as JSON can hold it."""
     return {
         "rootfs": rootfs().parent.name,
-        "kernel": file_hash(kernel.vmlinuz(kernel.version())),
+        "kernel": file_hash(kernel.installed().vmlinuz),
         "labd": file_hash(programs.labd()),
         "fio": programs.fio().name,
         "net-tools": [file_hash(path) for path in programs.net_tools().values()],
@@ -142,10 +142,10 @@ def unpack_base(root):
     for name in MASKED_GENERATORS:
         (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
     run("chroot", root, "systemctl", "enable", "labd.service", "serial-getty@hvc0.service")
-    shutil.copy(f"/boot/config-{kernel.version()}", root / "boot")
+    shutil.copy(f"/boot/config-{kernel.installed().release}", root / "boot")
 
 
-def _build(out, release, modules, agent):
+def _build(out, linux, modules, agent):
     with tempfile.TemporaryDirectory(dir=out) as folder:
         root = Path(folder)
         unpack_base(root)
@@ -154,23 +154,24 @@ def _build(out, release, modules, agent):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / path)
             (root / path).chmod(0o644 if path.endswith((".service", ".rules", ".conf")) else 0o755)
-        _install_frontend(root, release, modules)
+        _install_frontend(root, linux, modules)
         if agent:
             units = "xenpv-agent.service", "xenpv-agent-hooks.service"
             run("chroot", root, "systemctl", "enable", *units)
-        shutil.copy(kernel.vmlinuz(release), root / f"boot/vmlinuz-{release}")
-        run("chroot", root, "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release)
-        shutil.copy(root / f"boot/initrd.img-{release}", out / "initramfs")
+        shutil.copy(linux.vmlinuz, root / f"boot/vmlinuz-{linux.release}")
+        initrd = f"boot/initrd.img-{linux.release}"
+        run("chroot", root, "mkinitramfs", "-o", f"/{initrd}", linux.release)
+        shutil.copy(root / initrd, out / "initramfs")
         make_ext4(root, out / "disk.raw", str(SIZE), LABEL)
 
 
-def _install_frontend(root, release, modules):
+def _install_frontend(root, linux, modules):
     """The driver into updates/ and the initramfs; the stock one is blacklisted, not removed."""
-    install_modules(root, release, MODULES)
+    install_modules(root, linux, MODULES)
     wanted = ["crc32c_generic", "ext4"]
     ours = [path for path in modules if "/kernel/" not in str(path)]
     names = [path.stem for path in ours]
-    updates = root / "lib/modules" / release / "updates/xenpv"
+    updates = root / "lib/modules" / linux.release / "updates/xenpv"
     updates.mkdir(parents=True)
     for path in ours:
         shutil.copy(path, updates)
@@ -183,7 +184,7 @@ def _install_frontend(root, release, modules):
     if "xen-vnif" in names:
         blacklist.append("blacklist xen-netfront\n")
     (root / "etc/modprobe.d/xenpv.conf").write_text("".join(blacklist))
-    run("depmod", "-b", root, release)
+    run("depmod", "-b", root, linux.release)
     (root / "etc/initramfs-tools/modules").write_text("".join(f"{name}\n" for name in wanted))
 
 

@@ -137,10 +137,10 @@ def bootstrap(tar, packages, extra=()):
 
 def disk():
     """dom0's root disk, qcow2, read-only: run on an overlay of it."""
-    release = kernel.version()
+    linux = kernel.installed()
     inputs = {
         "rootfs": rootfs().parent.name,
-        "kernel": file_hash(kernel.vmlinuz(release)),
+        "kernel": file_hash(linux.vmlinuz),
         "labd": file_hash(programs.labd()),
         "grants": file_hash(programs.grants()),
         "hotplug": [file_hash(programs.hotplug(name)) for name in HOTPLUG],
@@ -149,14 +149,14 @@ def disk():
         "modules": MODULES,
         "v": 2,
     }
-    return cached("dom0-disk", inputs, lambda out: _build_disk(out, release)) / "dom0.qcow2"
+    return cached("dom0-disk", inputs, lambda out: _build_disk(out, linux)) / "dom0.qcow2"
 
 
-def _build_disk(out, release):
+def _build_disk(out, linux):
     with tempfile.TemporaryDirectory(dir=out) as folder:
         root = Path(folder)
         run("tar", "-xf", rootfs(), "-C", root, "--numeric-owner")
-        install_modules(root, release, MODULES)
+        install_modules(root, linux, MODULES)
         for name, text in FILES.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,17 +185,17 @@ def _build_disk(out, release):
     (out / "dom0.raw").unlink()
 
 
-def install_modules(root, release, names):
+def install_modules(root, linux, names):
     """Put modules and what they depend on into a root file system."""
-    base = kernel.modules_dir(release)
-    target = root / "lib/modules" / release
-    for path in kernel.closure(release, names):
+    base = linux.modules_dir
+    target = root / "lib/modules" / linux.release
+    for path in linux.closure(names):
         copy = target / path.relative_to(base)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
     for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
         shutil.copy(base / name, target / name)
-    run("depmod", "-b", root, release)
+    run("depmod", "-b", root, linux.release)
 
 
 def make_ext4(root, image, size, label, journal=True):
@@ -217,8 +217,8 @@ def parse_size(text):
 
 def initramfs():
     """The small initramfs that finds dom0's root on virtio-blk."""
-    release = kernel.version()
-    inputs = {"kernel": file_hash(kernel.vmlinuz(release)), "init": INIT, "modules": BOOT_MODULES}
+    linux = kernel.installed()
+    inputs = {"kernel": file_hash(linux.vmlinuz), "init": INIT, "modules": BOOT_MODULES}
 
     def build(out):
         archive = Cpio()
@@ -227,7 +227,7 @@ def initramfs():
         for folder in ("proc", "dev", "root"):
             archive.directory(folder)
         archive.node("dev/console", 5, 1)
-        files = kernel.closure(release, BOOT_MODULES)
+        files = linux.closure(BOOT_MODULES)
         for path in files:
             archive.file(path.name, path)
         archive.file("modules", "\n".join(path.name for path in files))

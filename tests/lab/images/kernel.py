@@ -4,41 +4,77 @@
 import gzip
 import lzma
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import cached, file_hash
 
 
-def version():
-    """Release of the newest Debian kernel installed here, e.g. 6.1.0-56-amd64."""
-    found = sorted(
-        (p for p in Path("/boot").glob("vmlinuz-*-amd64")), key=lambda p: _order(p.name)
-    )
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel below the root that its package is unpacked in; release: e.g. 6.1.0-56-amd64."""
+
+    release: str
+    root: Path = Path("/")
+
+    @property
+    def vmlinuz(self):
+        return self.root / f"boot/vmlinuz-{self.release}"
+
+    @property
+    def modules_dir(self):
+        return self.root / "lib/modules" / self.release
+
+    def vmlinux(self):
+        """The uncompressed ELF kernel: libxl takes long to unpack a compressed one."""
+
+        def build(out):
+            (out / "vmlinux").write_bytes(_unpack(self.vmlinuz.read_bytes()))
+
+        return cached("vmlinux", {"kernel": file_hash(self.vmlinuz)}, build) / "vmlinux"
+
+    def closure(self, names):
+        """Module files that names need, each after what it depends on (modules.dep)."""
+        depends, by_name = {}, {}
+        for line in (self.modules_dir / "modules.dep").read_text().splitlines():
+            path, _, rest = line.partition(":")
+            depends[path] = rest.split()
+            by_name[_module_name(path)] = path
+        builtin = {
+            _module_name(line)
+            for line in (self.modules_dir / "modules.builtin").read_text().splitlines()
+        }
+        ordered = []
+
+        def add(path):
+            for other in depends[path]:
+                add(other)
+            if path not in ordered:
+                ordered.append(path)
+
+        for name in map(_module_name, names):
+            if name in builtin:
+                continue
+            if name not in by_name:
+                raise RuntimeError(f"kernel {self.release} has no module {name}")
+            add(by_name[name])
+        return [self.modules_dir / path for path in ordered]
+
+
+def _module_name(path):
+    return Path(path).name.split(".")[0].replace("-", "_")
+
+
+def installed():
+    """The newest Debian kernel of this machine: dom0's and, unless a case asks, the guests'."""
+    found = sorted(Path("/boot").glob("vmlinuz-*-amd64"), key=lambda path: _order(path.name))
     if not found:
         raise RuntimeError("no Debian kernel in /boot; install linux-image-amd64")
-    return found[-1].name.removeprefix("vmlinuz-")
+    return Kernel(found[-1].name.removeprefix("vmlinuz-"))
 
 
 def _order(name):
     return [int(part) for part in name.replace("-", ".").split(".") if part.isdigit()]
-
-
-def vmlinuz(release):
-    return Path(f"/boot/vmlinuz-{release}")
-
-
-def modules_dir(release):
-    return Path(f"/lib/modules/{release}")
-
-
-def vmlinux(release):
-    """The uncompressed ELF kernel: libxl takes long to unpack a compressed one."""
-    source = vmlinuz(release)
-
-    def build(out):
-        (out / "vmlinux").write_bytes(_unpack(source.read_bytes()))
-
-    return cached("vmlinux", {"kernel": file_hash(source)}, build) / "vmlinux"
 
 
 def _unpack(image):
@@ -73,33 +109,3 @@ def xen():
         (out / "xen.elf").write_bytes(gzip.decompress(source.read_bytes()))
 
     return cached("xen", {"xen": file_hash(source)}, build) / "xen.elf"
-
-
-def closure(release, names):
-    """Module files that names need, each after what it depends on (modules.dep)."""
-    base = modules_dir(release)
-    depends, by_name = {}, {}
-    for line in (base / "modules.dep").read_text().splitlines():
-        path, _, rest = line.partition(":")
-        depends[path] = rest.split()
-        by_name[Path(path).name.split(".")[0].replace("-", "_")] = path
-    builtin = {
-        Path(line).name.split(".")[0].replace("-", "_")
-        for line in (base / "modules.builtin").read_text().splitlines()
-    }
-    ordered = []
-
-    def add(path):
-        for other in depends[path]:
-            add(other)
-        if path not in ordered:
-            ordered.append(path)
-
-    for name in names:
-        name = name.replace("-", "_")
-        if name in builtin:
-            continue
-        if name not in by_name:
-            raise RuntimeError(f"kernel {release} has no module {name}")
-        add(by_name[name])
-    return [base / path for path in ordered]

@@ -32,17 +32,17 @@ def series(release):
 
 def frontend_modules(name):
     """Module files of a frontend in load order, or None when it is not built."""
-    release = kernel.version()
+    linux = kernel.installed()
     if name in STOCK:
-        return kernel.closure(release, [name])
-    folder = ROOT / "build/modules" / series(release)
+        return linux.closure([name])
+    folder = ROOT / "build/modules" / series(linux.release)
     files = [folder / "xenpv-core.ko", folder / f"{name}.ko"]
     return files if all(path.exists() for path in files) else None
 
 
 def extra_files():
     """What cases load or run themselves, in guests and in dom0."""
-    folder = ROOT / "build/modules" / series(kernel.version())
+    folder = ROOT / "build/modules" / series(kernel.installed().release)
     modules = [folder / "xen-balloon.ko", folder / "xen-ptp.ko"]
     return [path for path in modules if path.exists()] + [programs.clock()]
 
@@ -85,11 +85,11 @@ def build(target, size, images=(), package_kinds=()):
     images: of "debian" and "chrony", those whose files are to be on it; others are ignored.
     package_kinds: of packages.KINDS, those whose disk is to be on it.
     """
-    release = kernel.version()
+    linux = kernel.installed()
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
         root = Path(folder)
-        shutil.copy(kernel.vmlinux(release), root / "vmlinux")
-        shutil.copy(kernel.vmlinuz(release), root / "vmlinuz")
+        shutil.copy(linux.vmlinux(), root / "vmlinux")
+        shutil.copy(linux.vmlinuz, root / "vmlinuz")
         base = tiny.initramfs().read_bytes()
         extra = extra_files()
         (root / "extra").mkdir()

@@ -61,16 +61,17 @@ def disk():
 
 
 def _build(out):
-    release = kernel.version()
-    menu = MENU.format(release=release, label=debian.LABEL, parameters=PARAMETERS)
+    linux = kernel.installed()
+    menu = MENU.format(release=linux.release, label=debian.LABEL, parameters=PARAMETERS)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         root = Path(folder)
         debian.unpack_base(root)
         debian.write_files(root, FILES | {"boot/grub/grub.cfg": menu})
         (root / PACKAGES[1:]).mkdir()
         run("chroot", root, "systemctl", "enable", "systemd-networkd.service")
-        install_modules(root, release, MODULES)
+        install_modules(root, linux, MODULES)
         # Unpacked, as dom0 would take a minute to do that at each boot.
-        shutil.copy(kernel.vmlinux(release), root / f"boot/vmlinuz-{release}")
-        run("chroot", root, "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release)
+        shutil.copy(linux.vmlinux(), root / f"boot/vmlinuz-{linux.release}")
+        initrd = f"/boot/initrd.img-{linux.release}"
+        run("chroot", root, "mkinitramfs", "-o", initrd, linux.release)
         make_ext4(root, out / "disk.raw", str(debian.SIZE), debian.LABEL)

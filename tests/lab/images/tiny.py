@@ -42,9 +42,9 @@ hvc0::askfirst:-/bin/sh
 
 def initramfs():
     """The archive without a frontend."""
-    release = kernel.version()
+    linux = kernel.installed()
     inputs = {
-        "kernel": file_hash(kernel.vmlinuz(release)),
+        "kernel": file_hash(linux.vmlinuz),
         "labd": file_hash(programs.labd()),
         "fio": programs.fio().name,
         "rc": [RC, INITTAB],
@@ -52,10 +52,10 @@ def initramfs():
         "net-tools": [file_hash(path) for path in programs.net_tools().values()],
         "v": 1,
     }
-    return cached("tiny", inputs, lambda out: _build(out, release)) / "tiny.cpio"
+    return cached("tiny", inputs, lambda out: _build(out, linux)) / "tiny.cpio"
 
 
-def _build(out, release):
+def _build(out, linux):
     archive = Cpio()
     for folder in ("proc", "sys", "dev", "tmp", "run", "mnt", "root", "lib/modules"):
         archive.directory(folder)
@@ -88,11 +88,11 @@ def _build(out, release):
             archive.symlink(f"bin/{name}", "/bin/busybox")
     for link in ("bin/sh", "sbin/init", "sbin/poweroff", "sbin/reboot", "sbin/modprobe"):
         archive.symlink(link, "/bin/busybox")
-    base = kernel.modules_dir(release)
-    order = kernel.closure(release, MODULES)
+    base = linux.modules_dir
+    order = linux.closure(MODULES)
     for path in order:
-        archive.file(f"lib/modules/{release}/{path.relative_to(base)}", path)
-    archive.file(f"lib/modules/{release}/modules.dep", _modules_dep(base, order))
+        archive.file(f"lib/modules/{linux.release}/{path.relative_to(base)}", path)
+    archive.file(f"lib/modules/{linux.release}/modules.dep", _modules_dep(base, order))
     (out / "tiny.cpio").write_bytes(archive.finish())
 
 
