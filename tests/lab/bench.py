@@ -50,6 +50,7 @@ class Env(harness.Env):
         self._case = case
         self.kind, _, frontend = variant.partition("/")
         self.frontend = FORCED_FRONTEND or frontend or case.frontend[0]
+        self.suite = case.options.get("suite", "")
         self.logs = Path(logs)
         self.notes = {}
         self.allowed = []
@@ -94,8 +95,10 @@ class Env(harness.Env):
         frontend = options.pop("frontend", self.frontend)
         if payload.frontend_modules(frontend) is None:
             raise CaseFailed(f"{frontend} is not built (make modules)")
+        if self.suite and frontend not in payload.OURS:
+            raise CaseFailed(f"guests on the kernel of {self.suite} have no {frontend}")
         name = f"case{self.number}-{len(self.guests)}"
-        guest = Guest(self, name, kind, frontend, TIME_SCALE)
+        guest = Guest(self, name, kind, frontend, TIME_SCALE, self.suite)
         self.guests.append(guest)
         guest.create(disks, vcpus, memory, **options)
         return guest
@@ -161,6 +164,8 @@ class Bench(BaseBench):
         self.machine = None
         self.host = None
         self.backend = None
+        # Suites whose kernel a case asks for, and what is missing for that.
+        self._lacks = {}
         self._number = 0
         self._folder = BUILD / "machine"
         self._payload = self._folder / "payload.raw"
@@ -184,7 +189,10 @@ class Bench(BaseBench):
         self._folder.mkdir(parents=True)
         wanted = {case.options.get("image") for case in cases}
         kinds = {case.options["packages"] for case in cases if "packages" in case.options}
-        payload.build(self._payload, PAYLOAD_SIZE, wanted, sorted(kinds))
+        suites = sorted({case.options["suite"] for case in cases if "suite" in case.options})
+        self._lacks = {suite: payload.lacks(suite) for suite in suites}
+        there = [suite for suite in suites if not self._lacks[suite]]
+        payload.build(self._payload, PAYLOAD_SIZE, wanted, sorted(kinds), there)
         for image, path in zip(("debian", "stock"), self._guest_disks):
             if image not in wanted:
                 with open(path, "wb") as stream:
@@ -219,6 +227,9 @@ class Bench(BaseBench):
             self.machine = None
 
     def open(self, case, variant, logs):
+        lacks = self._lacks.get(case.options.get("suite"))
+        if lacks:
+            raise harness.CaseSkipped(lacks)
         try:
             self._machine_for(FORCED_BACKEND or case.backend)
             return Env(self, case, variant, logs)

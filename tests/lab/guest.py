@@ -41,13 +41,14 @@ INTERFACES = (
 class Guest(Dom, harness.Guest):
     """One domain; .domid changes when it is restored."""
 
-    def __init__(self, env, name, kind, frontend, scale):
+    def __init__(self, env, name, kind, frontend, scale, suite=""):
         super().__init__(env.host.channel, 0, name, scale)
         self._env = env
         self._host = env.host
         self._open = False
         self.kind = kind
         self.frontend = frontend
+        self.suite = suite
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.boot_seconds = None
         self._config = f"{env.folder}/{name}.cfg"
@@ -80,13 +81,15 @@ vif = [{interfaces}]
         """What boots: the guest's own menu, or files of the payload."""
         if image == "stock":
             return 'bootloader = "pygrub"\nbootloader_args = ["--quiet"]'
-        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}.img"
+        # What is made for the kernel of another suite is called so, see images/payload.py.
+        suite = f"-{self.suite}" if self.suite else ""
+        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}{suite}.img"
         append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
         if self.kind == "hvm":
             # Each access to PCI configuration space goes through QEMU: don't search it all.
             append += " pci=noearly,lastbus=0"
         return f"""\
-kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}"
+kernel = "/lab/{"vmlinuz" if self.kind == "hvm" else "vmlinux"}{suite}"
 ramdisk = "/lab/{ramdisk}"
 extra = "{PARAMETERS} lab.name={self.name} {append}"
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's stock kernel and its modules, as the linux-image package installed them."""
+"""Debian's stock kernels and their modules, as linux-image packages have them."""
 
 import gzip
 import lzma
@@ -7,15 +7,23 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import cached, file_hash
+from .cache import CACHE, cached, file_hash
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel below the root that its package is unpacked in; release: e.g. 6.1.0-56-amd64."""
+    """A kernel below the root that its package is unpacked in.
+
+    release: e.g. 6.1.0-56-amd64. suite: of Debian, when it is not that of this machine.
+    """
 
     release: str
     root: Path = Path("/")
+    suite: str = ""
+
+    def name(self, base):
+        """What base is called when it is made for this kernel."""
+        return f"{base}-{self.suite}" if self.suite else base
 
     @property
     def vmlinuz(self):
@@ -31,7 +39,8 @@ class Kernel:
         def build(out):
             (out / "vmlinux").write_bytes(_unpack(self.vmlinuz.read_bytes()))
 
-        return cached("vmlinux", {"kernel": file_hash(self.vmlinuz)}, build) / "vmlinux"
+        inputs = {"kernel": file_hash(self.vmlinuz)}
+        return cached(self.name("vmlinux"), inputs, build) / "vmlinux"
 
     def closure(self, names):
         """Module files that names need, each after what it depends on (modules.dep)."""
@@ -65,12 +74,32 @@ def _module_name(path):
     return Path(path).name.split(".")[0].replace("-", "_")
 
 
+def module_data(path):
+    """A module file's bytes, unpacked."""
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data
+
+
+def _newest(root):
+    found = sorted((root / "boot").glob("vmlinuz-*-amd64"), key=lambda path: _order(path.name))
+    return found[-1].name.removeprefix("vmlinuz-") if found else None
+
+
 def installed():
-    """The newest Debian kernel of this machine: dom0's and, unless a case asks, the guests'."""
-    found = sorted(Path("/boot").glob("vmlinuz-*-amd64"), key=lambda path: _order(path.name))
-    if not found:
+    """The newest kernel of this machine, which dom0 runs, and guests unless a case asks."""
+    release = _newest(Path("/"))
+    if not release:
         raise RuntimeError("no Debian kernel in /boot; install linux-image-amd64")
-    return Kernel(found[-1].name.removeprefix("vmlinuz-"))
+    return Kernel(release)
+
+
+def of_suite(suite):
+    """The kernel of another suite where scripts/kernel-matrix has unpacked it, else None."""
+    root = CACHE / "kernels" / suite
+    release = _newest(root)
+    if not release or not (root / "lib/modules" / release / "modules.dep").exists():
+        return None
+    return Kernel(release, root, suite)
 
 
 def _order(name):
@@ -89,8 +118,9 @@ def _unpack(image):
     elif payload.startswith(b"\x1f\x8b"):
         elf = gzip.decompress(payload)
     elif payload.startswith(b"\x28\xb5\x2f\xfd"):
+        # The size that the build appends would be a second, broken frame.
         elf = subprocess.run(
-            ["zstd", "-dc"], input=payload, stdout=subprocess.PIPE, check=False, timeout=120
+            ["zstd", "-dc"], input=payload[:-4], stdout=subprocess.PIPE, check=True, timeout=120
         ).stdout
     else:
         raise RuntimeError(f"kernel payload starts with {payload[:6].hex()}: unknown compression")

@@ -3,6 +3,8 @@
 
   /lab/vmlinux, /lab/vmlinuz   the guests' kernel, as an ELF file and for HVM guests
   /lab/tiny-<frontend>.img     initramfs of the tiny guest with that driver
+  /lab/vmlinux-<suite>, /lab/tiny-<frontend>-<suite>.img
+                               the same for the kernel of another suite, when a case asks for it
   /lab/debian.img              initramfs of the Debian guest
   /lab/chrony.img              file system with Debian's chronyd, when a case asks for it
   /lab/host/...                files to be installed in dom0, by their path there
@@ -22,7 +24,10 @@ from .dom0 import make_ext4
 
 # Frontends of the tiny guest: the stock ones, and ours with what they stand on.
 STOCK = ("xen-blkfront", "xen-netfront")
-FRONTENDS = STOCK + ("xen-vbd", "xen-vnif")
+OURS = ("xen-vbd", "xen-vnif")
+FRONTENDS = STOCK + OURS
+# Modules that no image loads by itself.
+OTHERS = ("xen-balloon", "xen-ptp")
 
 
 def series(release):
@@ -30,21 +35,51 @@ def series(release):
     return ".".join(release.split(".")[:2]) + "-" + release.split("-")[-1]
 
 
-def frontend_modules(name):
+def built(linux):
+    """The directory where our modules for a kernel are, once they are built."""
+    folder = f"matrix-{linux.suite}" if linux.suite else series(linux.release)
+    return ROOT / "build/modules" / folder
+
+
+def frontend_modules(name, linux=None):
     """Module files of a frontend in load order, or None when it is not built."""
-    linux = kernel.installed()
+    linux = linux or kernel.installed()
     if name in STOCK:
         return linux.closure([name])
-    folder = ROOT / "build/modules" / series(linux.release)
-    files = [folder / "xenpv-core.ko", folder / f"{name}.ko"]
+    files = [built(linux) / "xenpv-core.ko", built(linux) / f"{name}.ko"]
     return files if all(path.exists() for path in files) else None
 
 
-def extra_files():
-    """What cases load or run themselves, in guests and in dom0."""
-    folder = ROOT / "build/modules" / series(kernel.installed().release)
-    modules = [folder / "xen-balloon.ko", folder / "xen-ptp.ko"]
+def extra_files(linux, names=OTHERS):
+    """What cases load or run themselves, in guests and in dom0. names: of modules."""
+    modules = [built(linux) / f"{name}.ko" for name in names]
     return [path for path in modules if path.exists()] + [programs.clock()]
+
+
+def lacks(suite):
+    """Why no guest can run on the kernel of a suite, with a remedy; "" when it can."""
+    remedy = f"run scripts/kernel-matrix {suite}"
+    linux = kernel.of_suite(suite)
+    if not linux:
+        return f"the kernel of {suite} is not in the cache: {remedy}"
+    modules = [built(linux) / f"{name}.ko" for name in ("xenpv-core", *OURS, *OTHERS)]
+    if not all(path.exists() for path in modules):
+        return f"the modules are not built for the kernel of {suite}: {remedy}"
+    if not all(f"vermagic={linux.release} ".encode() in path.read_bytes() for path in modules):
+        return f"the modules for {suite} are not built for its {linux.release}: {remedy}"
+    if _changed(built(linux) / "src/drivers"):
+        return f"the modules for {suite} are not built from what is in drivers/: {remedy}"
+    return ""
+
+
+def _changed(copy):
+    """Whether the sources of the drivers differ from a copy that modules were built from."""
+    drivers = ROOT / "drivers"
+    sources = {path: copy / path.relative_to(drivers) for path in drivers.rglob("*.[ch]")}
+    return any(
+        not there.exists() or there.read_bytes() != here.read_bytes()
+        for here, there in sources.items()
+    )
 
 
 def host_files():
@@ -79,26 +114,38 @@ def guest_modules():
     return modules
 
 
-def build(target, size, images=(), package_kinds=()):
+def _add_kernel(root, linux, frontends, extra):
+    """A kernel for PV and PVH guests, and the tiny guest with each of the frontends."""
+    shutil.copy(linux.vmlinux(), root / linux.name("vmlinux"))
+    base = tiny.initramfs(linux).read_bytes()
+    for name in frontends:
+        modules = frontend_modules(name, linux)
+        if modules is not None:
+            others = [path for path in extra if path not in modules]
+            archive = base + tiny.frontend(modules, extra=others)
+            (root / f"{linux.name(f'tiny-{name}')}.img").write_bytes(archive)
+
+
+def build(target, size, images=(), package_kinds=(), suites=()):
     """Write the payload disk, an ext4 image of size bytes, to target.
 
     images: of "debian" and "chrony", those whose files are to be on it; others are ignored.
     package_kinds: of packages.KINDS, those whose disk is to be on it.
+    suites: those whose kernel is to be on it, beside this machine's; see lacks().
     """
     linux = kernel.installed()
     with tempfile.TemporaryDirectory(prefix="xenpv-payload.") as folder:
         root = Path(folder)
-        shutil.copy(linux.vmlinux(), root / "vmlinux")
         shutil.copy(linux.vmlinuz, root / "vmlinuz")
-        base = tiny.initramfs().read_bytes()
-        extra = extra_files()
         (root / "extra").mkdir()
+        extra = extra_files(linux)
         for path in extra:
             shutil.copy(path, root / "extra")
-        for name in FRONTENDS:
-            modules = frontend_modules(name)
-            if modules is not None:
-                (root / f"tiny-{name}.img").write_bytes(base + tiny.frontend(modules, extra=extra))
+        _add_kernel(root, linux, FRONTENDS, extra)
+        for suite in suites:
+            linux = kernel.of_suite(suite)
+            # Guests on it have both frontends, and memory for that.
+            _add_kernel(root, linux, OURS, extra_files(linux, (*OURS, *OTHERS)))
         if "debian" in images:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
         if "chrony" in images:

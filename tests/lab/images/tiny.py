@@ -40,9 +40,8 @@ hvc0::askfirst:-/bin/sh
 """
 
 
-def initramfs():
-    """The archive without a frontend."""
-    linux = kernel.installed()
+def initramfs(linux):
+    """The archive for this kernel, without a frontend."""
     inputs = {
         "kernel": file_hash(linux.vmlinuz),
         "labd": file_hash(programs.labd()),
@@ -52,7 +51,7 @@ def initramfs():
         "net-tools": [file_hash(path) for path in programs.net_tools().values()],
         "v": 1,
     }
-    return cached("tiny", inputs, lambda out: _build(out, linux)) / "tiny.cpio"
+    return cached(linux.name("tiny"), inputs, lambda out: _build(out, linux)) / "tiny.cpio"
 
 
 def _build(out, linux):
@@ -91,7 +90,8 @@ def _build(out, linux):
     base = linux.modules_dir
     order = linux.closure(MODULES)
     for path in order:
-        archive.file(f"lib/modules/{linux.release}/{path.relative_to(base)}", path)
+        name = _unpacked(str(path.relative_to(base)))
+        archive.file(f"lib/modules/{linux.release}/{name}", kernel.module_data(path))
     archive.file(f"lib/modules/{linux.release}/modules.dep", _modules_dep(base, order))
     (out / "tiny.cpio").write_bytes(archive.finish())
 
@@ -99,7 +99,12 @@ def _build(out, linux):
 def _modules_dep(base, files):
     names = {str(path.relative_to(base)) for path in files}
     lines = (base / "modules.dep").read_text().splitlines()
-    return "\n".join(line for line in lines if line.partition(":")[0] in names) + "\n"
+    return _unpacked("".join(f"{line}\n" for line in lines if line.partition(":")[0] in names))
+
+
+def _unpacked(text):
+    """Names of modules as they are in the archive, where none is compressed."""
+    return text.replace(".ko.xz", ".ko")
 
 
 def frontend(modules, options="", extra=()):
