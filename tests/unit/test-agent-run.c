@@ -15,6 +15,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "agent-nodes.h"
 #include "agent-peers.h"
 #include "agent.h"
 #include "freeze.h"
@@ -22,7 +23,6 @@
 #include "lib/xs.h"
 #include "stamp.h"
 
-#define NODES_MAX  64
 #define LIMIT_USEC ((uint64_t)20 * 1000000)
 
 #define STATE      SHUTDOWN_PATH_STATE
@@ -38,12 +38,7 @@ struct step {
 };
 
 static struct {
-	/* the xenstore */
-	struct {
-		char path[80];
-		char value[200];
-	} nodes[NODES_MAX];
-	size_t n_nodes;
+	/* the xenstore, but for its nodes */
 	uint32_t domid;
 	int refuse;    /* negative errno for every change, or 0 */
 	int writes;    /* changes asked for, refused ones included */
@@ -62,48 +57,6 @@ static struct {
 	const struct step *step;
 	bool late;
 } t;
-
-static const char *node(const char *path)
-{
-	for (size_t i = 0; i < t.n_nodes; i++)
-		if (strcmp(t.nodes[i].path, path) == 0)
-			return t.nodes[i].value;
-	return NULL;
-}
-
-static bool node_is(const char *path, const char *value)
-{
-	const char *is = node(path);
-
-	return value ? is && strcmp(is, value) == 0 : !is;
-}
-
-static void set_node(const char *path, const char *value)
-{
-	size_t i;
-
-	for (i = 0; i < t.n_nodes && strcmp(t.nodes[i].path, path) != 0;)
-		i++;
-	assert_true(i < NODES_MAX);
-	snprintf(t.nodes[i].path, sizeof(t.nodes[i].path), "%s", path);
-	snprintf(t.nodes[i].value, sizeof(t.nodes[i].value), "%s", value);
-	if (i == t.n_nodes)
-		t.n_nodes++;
-}
-
-static void remove_node(const char *path)
-{
-	size_t length = strlen(path);
-
-	for (size_t i = 0; i < t.n_nodes;) {
-		const char *p = t.nodes[i].path;
-
-		if (strncmp(p, path, length) == 0 && (!p[length] || p[length] == '/'))
-			t.nodes[i] = t.nodes[--t.n_nodes];
-		else
-			i++;
-	}
-}
 
 /* One step after the other, as far as their conditions hold. */
 static int on_post(sd_event_source *source, void *userdata)
@@ -315,6 +268,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
+	nodes_clear();
 	strcpy(t.dir, "/tmp/xenpv-test-agent-XXXXXX");
 	assert_non_null(mkdtemp(t.dir));
 	snprintf(t.manager_path, sizeof(t.manager_path), "%s/systemd", t.dir);
@@ -366,7 +320,7 @@ static void test_start_cleans(void **state)
 
 static void migrate(void)
 {
-	t.n_nodes = 0;
+	nodes_clear();
 	t.domid = 8;
 	t.watch(t.watch_data, "domid");
 	assert_true(node_is(STATE, "running"));
@@ -381,7 +335,7 @@ static void continue_and_restore(void)
 
 	t.watch(t.watch_data, "domid");
 	assert_int_equal(t.writes, writes);
-	t.n_nodes = 0;
+	nodes_clear();
 	t.watch(t.watch_data, "domid");
 	assert_true(node_is(STATE, "running"));
 }
@@ -419,7 +373,7 @@ static void test_refusals(void **state)
 		assert_int_equal(run(steps), 0);
 		/* each node was tried, once */
 		assert_in_range(t.writes, 20, 60);
-		assert_int_equal(t.n_nodes, 0);
+		assert_int_equal(nodes_count(), 0);
 	}
 }
 
@@ -427,7 +381,7 @@ static void test_refusals(void **state)
 static void lose_connection(void)
 {
 	t.refuse = -EPIPE;
-	t.n_nodes = 0;
+	nodes_clear();
 	t.watch(t.watch_data, "domid");
 }
 
