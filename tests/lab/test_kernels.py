@@ -87,7 +87,7 @@ def use_clock(env, guest):
             env.check(abs(away) < 20 * MILLISECOND, f"after {command}: {way} is {away} ns off")
 
 
-@case(benches="lab", guests="pvh", more_guests="pv", suite="trixie", timeout=240)
+@case(benches="lab", suite="trixie", slow=True, timeout=240)
 def runs_on_trixie_kernel(env):
     """Debian 13's kernel 6.12: disks, interfaces, balloon and clock, all of them by our modules."""
     network, image = env.network(), env.image("16M")
