@@ -45,12 +45,7 @@ def stock_network_on_daemon(env):
     use(env)
 
 
-@case(
-    benches="lab",
-    frontend="xen-vnif",
-    backend="netback",
-    timeout=180,
-)
+@case(benches="lab", frontend="xen-vnif", backend="netback", timeout=180)
 def xen_vnif_on_netback(env):
     """xen-vnif on the kernel's backend."""
     use(env)
