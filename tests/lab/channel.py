@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass
 
 HEADER = struct.Struct("<IIHBB")
@@ -17,6 +18,8 @@ TIMED_OUT = 124
 
 # How much longer than the command's own limit its answer may take, in seconds.
 GRACE = 30
+# How often to ask whether a domain that does not answer yet is alive, in seconds.
+ALIVE_INTERVAL = 10
 
 
 class ChannelError(Exception):
@@ -63,6 +66,10 @@ class Request:
     def fail(self, why):
         self.failure = why
         self._done.set()
+
+    def answered(self, timeout):
+        """Wait so many seconds at most. Returns whether the end has come."""
+        return self._done.wait(timeout)
 
     def wait(self, timeout=None):
         """Wait for the end. Returns Output; raises ChannelError when none comes in time."""
@@ -150,11 +157,15 @@ class Channel:
             self._requests[request.ident] = request
         return request
 
-    def hello(self, domid, timeout):
-        """Wait until labd in that domain answers."""
+    def hello(self, domid, timeout, alive=None):
+        """Wait until labd in that domain answers, as long as alive(), if given, says true."""
         request = self._request(domid, timeout)
         self.send(HELLO, domid, b"", ident=request.ident)
-        output = request.wait(timeout)
+        end = time.monotonic() + timeout
+        while alive and not request.done and time.monotonic() < end:
+            if not request.answered(ALIVE_INTERVAL) and not alive():
+                raise ChannelError(f"domain {domid} is no longer there or stopped by itself")
+        output = request.wait(max(0, end - time.monotonic()))
         if output.rc != VERSION:
             raise ChannelError(f"labd in domain {domid} answers {output.rc}, want {VERSION}")
 

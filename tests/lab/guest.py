@@ -16,8 +16,10 @@ PARAMETERS = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on"
 # How long from `xl create` until labd in the guest answers, in seconds.
 BOOT_LIMIT = {"tiny": 120, "debian": 240, "stock": 300, "hvm": 400}
 # QEMU's emulation of SVM lets a booting guest run on in Xen's state now and then, most of all on
-# a busy machine. It stops in a code segment and at an address that only Xen itself has.
-EMULATOR_FAULT = re.compile(r"Triple fault.*?RIP: +e008:\[<ffff82d0", re.DOTALL)
+# a busy machine. It stops in a code segment and at an address that only Xen itself has, or
+# elsewhere before its kernel has written a line: long before it loads a module.
+TRIPLE_FAULT = re.compile(r"Triple fault")
+XEN_STATE = re.compile(r"Triple fault.*?RIP: +e008:\[<ffff82d0", re.DOTALL)
 BOOT_ATTEMPTS = 3
 
 
@@ -108,7 +110,7 @@ extra = "{PARAMETERS} lab.name={self.name} {append}"
                 self._connect(self._limit)
                 break
             except CaseFailed:
-                if not left or not EMULATOR_FAULT.search(self._env.xen_log()[before:]):
+                if not left or not self._is_emulators(self._env.xen_log()[before:]):
                     raise
                 self._env.note("emulator_faults", BOOT_ATTEMPTS - left)
                 self._forget()
@@ -118,6 +120,17 @@ extra = "{PARAMETERS} lab.name={self.name} {append}"
                     f"{self.name} to be gone",
                 )
         self.boot_seconds = time.monotonic() - begun
+
+    def _is_emulators(self, log):
+        """Whether the emulator's fault kept the guest from booting. log: Xen's, of this boot."""
+        silent = self._host.run(f"test -s {self.console}", check=False).rc != 0
+        return XEN_STATE.search(log) or (silent and TRIPLE_FAULT.search(log))
+
+    def _alive(self):
+        """Whether the domain is there, and has not stopped by itself."""
+        listed = self._host.run(f"xl list {self.domid}", check=False)
+        state = listed.out.split("\n")[-1].split()[-2:-1] if listed.rc == 0 else [""]
+        return bool(state) and state[0][3:4] == "-" and state[0][4:5] == "-"
 
     def restart(self, entry=None, timeout=90):
         """The guest reboots, asked by the host; from its own disk if it is one of pygrub's.
@@ -139,7 +152,7 @@ extra = "{PARAMETERS} lab.name={self.name} {append}"
         self.channel.guest_open(self.domid)
         self._open = True
         try:
-            self.channel.hello(self.domid, timeout)
+            self.channel.hello(self.domid, timeout, self._alive)
         except ChannelError as error:
             log = self._host.run(f"tail -n 8 {self.console}", check=False).out
             raise CaseFailed(
