@@ -9,8 +9,8 @@ def run(env, *cases):
     env.host.run("modprobe -a bonding 8021q bridge veth sch_ingress cls_bpf")
     done = env.host.run(
         "cd /tmp && PYTHONDONTWRITEBYTECODE=1 python3 /lab/net/run-bridge-tests "
-        f"--program /usr/sbin/xenpv {' '.join(cases)}",
-        timeout=280,
+        f"--program /usr/sbin/xenpv --fault-program /lab/net/xenpv-faulty {' '.join(cases)}",
+        timeout=400,
         check=False,
     )
     lines = done.out.splitlines()
@@ -20,7 +20,7 @@ def run(env, *cases):
     env.check(len(passed) == len(cases), "; ".join(others) or done.err[-300:])
 
 
-@case(benches="lab", guests="pv", slow=True, timeout=300)
+@case(benches="lab", guests="pv", slow=True, timeout=420)
 def bridges_on_bonds_and_vlans(env):
-    """All tests of bonds and VLANs."""
-    run(env, "bond", "bond-refused", "failover", "vlan", "bond-vlan")
+    """All tests of bonds and VLANs, a rollback among them."""
+    run(env, "bond", "bond-refused", "failover", "vlan", "bond-vlan", "persist-vlan", "rollback-vlan")

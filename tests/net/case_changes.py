@@ -9,7 +9,7 @@ import time
 
 import snapshot
 from case_shapes import LODEV_MAC, dom0_nic
-from netns import Failure, check, have_link_type
+from netns import Failure, check, need_link_type
 from packets import reaches
 from rig import NO_LEAK_CHECK
 
@@ -309,10 +309,15 @@ def rollback_gextbr(rig):
     create = ["create", "gextbr1", "--netdev", "eth0", "--flush", "--force", "--persist"]
     faults(rig, "create gextbr", lambda: None, *create)
     faults(rig, "delete gextbr", lambda: rig.bridge(*create), "delete", "gextbr1")
-    if have_link_type("vlan", "id 5"):
-        create = ["create", "gextbr1", "--netdev", "eth0", "--vlan", "10", "--persist"]
-        faults(rig, "create gextbr on a VLAN", lambda: None, *create)
-        faults(rig, "delete gextbr on a VLAN", lambda: rig.bridge(*create), "delete", "gextbr1")
+
+
+@with_faults
+def rollback_vlan(rig):
+    need_link_type("vlan", "8021q", "id 5")
+    busy_dom0(rig)
+    create = ["create", "gextbr1", "--netdev", "eth0", "--vlan", "10", "--persist"]
+    faults(rig, "create gextbr on a VLAN", lambda: None, *create)
+    faults(rig, "delete gextbr on a VLAN", lambda: rig.bridge(*create), "delete", "gextbr1")
 
 
 @with_faults
@@ -427,5 +432,5 @@ def renamed(rig):
 
 
 CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
-         rollback_gextbr, rollback_intbr, rollback_gintbr, broken, terminated, at_once,
-         beside_watch, renamed]
+         rollback_gextbr, rollback_vlan, rollback_intbr, rollback_gintbr, broken, terminated,
+         at_once, beside_watch, renamed]

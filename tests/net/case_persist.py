@@ -9,7 +9,7 @@ import subprocess
 
 import snapshot
 from case_shapes import LODEV_MAC, dom0_nic, each_other
-from netns import Skip, check, have_link_type
+from netns import Skip, check, need_link_type
 from rig import expect_matrix
 
 NETWORKD = "/lib/systemd/systemd-networkd"
@@ -190,8 +190,7 @@ def networkd(rig):
 
 def persist_vlan(rig):
     """The VLAN of a gextbr: a file for it, and the line in whosever file it is."""
-    if not have_link_type("vlan", "id 5"):
-        raise Skip("the running kernel has no 8021q")
+    need_link_type("vlan", "8021q", "id 5")
     rig.nic("eth1")
     rig.bridge("create", "gextbr1", "--netdev", "eth1", "--vlan", "10", "--persist")
     found = files(rig)

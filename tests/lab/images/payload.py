@@ -157,6 +157,9 @@ def build(target, size, images=(), package_kinds=(), suites=()):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
         shutil.copytree(ROOT / "tests/net", root / "net", ignore=shutil.ignore_patterns("__*"))
+        faulty = ROOT / "build/tools/tests/net/xenpv-faulty"
+        if faulty.exists():
+            shutil.copy(faulty, root / "net")
         (root / "bin").mkdir()
         for name, path in programs.net_tools().items():
             shutil.copy(path, root / "bin" / name)
