@@ -128,9 +128,9 @@ extra = "{PARAMETERS} lab.name={self.name} {append}"
 
     def _alive(self):
         """Whether the domain is there, and has not stopped by itself."""
-        listed = self._host.run(f"xl list {self.domid}", check=False)
-        state = listed.out.split("\n")[-1].split()[-2:-1] if listed.rc == 0 else [""]
-        return bool(state) and state[0][3:4] == "-" and state[0][4:5] == "-"
+        # The line ends with the state, of which three letters say s, c and d, and the time.
+        words = self._host.run(f"xl list {self.domid}", check=False).out.split()
+        return words[-2:-1] != [] and words[-2].endswith("---")
 
     def restart(self, entry=None, timeout=90):
         """The guest reboots, asked by the host; from its own disk if it is one of pygrub's.
