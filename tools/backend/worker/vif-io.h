@@ -9,6 +9,7 @@
 
 #include "net/segment.h"
 #include "net/tap.h"
+#include "worker/moderate.h"
 #include "worker/poller.h"
 #include "worker/ring.h"
 #include "worker/vif-inbox.h"
@@ -90,6 +91,8 @@ struct vif_rx {
 	uint8_t *segment_buf;       /* made when first used; what segment cuts up */
 	struct vif_rx_packet whole; /* it, for what its segments have in common */
 	uint32_t budget;            /* packets that may still be read in this pass */
+	uint32_t taken;             /* from the tap, since the last sleep */
+	bool drained;               /* the tap had nothing more in this pass */
 	uint32_t nr_pieces, nr_replies;
 	struct host_gnt_copy piece[VIF_RING_SLOTS];
 	struct vif_rx_reply reply[VIF_RING_SLOTS];
@@ -112,6 +115,9 @@ struct vif_queue {
 	bool started;
 	pthread_t thread;
 	struct poller poller;
+	struct moderate moderate;
+	uint64_t woken, slept;     /* ns: when the last sleep ended, and how long it was */
+	uint64_t deaf;             /* ns for which the next sleep does not listen to the tap */
 	struct vif_counts *counts; /* written by the thread, read by all, relaxed */
 
 	struct vif_tx tx;

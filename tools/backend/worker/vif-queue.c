@@ -169,10 +169,16 @@ static bool arm(struct vif_queue *q)
 /* Until when to sleep at most: ns from now, or UINT64_MAX. */
 static uint64_t longest_sleep(const struct vif_queue *q)
 {
-	uint64_t now = vif_now(), until = UINT64_MAX, end;
+	uint64_t until = q->deaf ?: UINT64_MAX, now, end;
 
-	if (q->tx.hold)
-		until = q->tx.hold > now ? q->tx.hold - now : 0;
+	if (!q->tx.hold && !vif_rx_waits(q))
+		return until;
+	now = vif_now();
+	if (q->tx.hold) {
+		end = q->tx.hold > now ? q->tx.hold - now : 0;
+		if (end < until)
+			until = end;
+	}
 	if (vif_rx_waits(q)) {
 		end = q->rx.wait_since + VIF_STALL_MS * NS_PER_MS;
 		end = end > now ? end - now : 0;
@@ -186,7 +192,8 @@ static uint64_t longest_sleep(const struct vif_queue *q)
 
 static void nap(struct vif_queue *q)
 {
-	short tap = (short)((vif_rx_waits(q) ? 0 : POLLIN) | (q->tx.blocked ? POLLOUT : 0));
+	bool listen = !vif_rx_waits(q) && !q->deaf;
+	short tap = (short)((listen ? POLLIN : 0) | (q->tx.blocked ? POLLOUT : 0));
 	struct pollfd p[3] = {
 		{ .fd = host_evtchn_fd(q->evtchn), .events = POLLIN },
 		{ .fd = q->wake, .events = POLLIN },
@@ -198,6 +205,8 @@ static void nap(struct vif_queue *q)
 	eventfd_t ignored;
 
 	ppoll(p, ELEMENTSOF(p), ns == UINT64_MAX ? NULL : &ts, NULL);
+	if (p[0].revents)
+		take_events(q);
 	if (p[1].revents)
 		eventfd_read(q->wake, &ignored);
 	/* a device that is gone says so for ever, and reading tells it apart */
@@ -225,12 +234,27 @@ static bool pass(struct vif_queue *q)
 	return busy;
 }
 
+/* Sleep from @now, which the thread found nothing to do at since @idle_since. */
+static void sleep_on(struct vif_queue *q, uint64_t now, uint64_t idle_since)
+{
+	q->deaf = moderate_next(&q->moderate, q->rx.taken, now - q->woken, q->slept);
+	if (q->deaf)
+		VIF_STAT_ADD(q, rx_delays, 1);
+	q->rx.taken = 0;
+	nap(q);
+	q->woken = vif_now();
+	q->slept = q->woken - now;
+	poller_learn(&q->poller, q->woken - idle_since, true);
+}
+
 static void serve(struct vif_queue *q)
 {
 	uint64_t idle_since = 0, now;
 
+	q->woken = vif_now();
 	while (!q->failed && !atomic_load_explicit(&q->stopping, memory_order_relaxed)) {
-		if (pass(q)) {
+		/* the tap tells when there is more, and arm() looks into the ring */
+		if (pass(q) && (q->poller.window || !q->rx.drained)) {
 			if (idle_since) {
 				VIF_STAT_ADD(q, polls, 1);
 				poller_learn(&q->poller, vif_now() - idle_since, false);
@@ -238,20 +262,16 @@ static void serve(struct vif_queue *q)
 			}
 			continue;
 		}
+		now = vif_now();
 		if (!idle_since)
-			idle_since = vif_now();
-		if (q->poller.window) {
-			now = vif_now();
-			if (now - idle_since < q->poller.window) {
-				cpu_relax();
-				continue;
-			}
+			idle_since = now;
+		if (now - idle_since < q->poller.window) {
+			cpu_relax();
+			continue;
 		}
 		atomic_store(&q->asleep, true);
 		if (arm(q) && !q->failed) {
-			nap(q);
-			take_events(q);
-			poller_learn(&q->poller, vif_now() - idle_since, true);
+			sleep_on(q, now, idle_since);
 			idle_since = 0;
 		}
 		atomic_store(&q->asleep, false);
@@ -350,6 +370,7 @@ int vif_queue_new(struct vif_common *common, uint32_t number, const struct worke
 	vif_inbox_init(&q->inbox);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
 		CPU_ZERO(&cpus);
+	moderate_init(&q->moderate);
 	poller_init(&q->poller, common->poll_us, (unsigned int)CPU_COUNT(&cpus));
 
 	*ret_why = "cannot use the event channel descriptor";

@@ -165,14 +165,17 @@ static bool next_packet(struct vif_queue *q, struct vif_rx_packet *ret)
 		if (q->tap_gone)
 			return false;
 		n = tap_read(q->tap, buf, VIF_BUFFER_SIZE);
+		rx->taken += n >= 0;
 		if (n == -EMSGSIZE) {
 			drop(q);
 			continue;
 		}
 		if (n == -EPIPE)
 			q->tap_gone = true;
-		if (n < 0)
+		if (n < 0) {
+			rx->drained = true;
 			return false;
+		}
 		if (accept(q, buf, (size_t)n, false, ret))
 			return true;
 	}
@@ -375,6 +378,7 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 	struct vif_rx_packet p;
 
 	rx->budget = READ_BUDGET;
+	rx->drained = false;
 	while (VIF_ARENA_SIZE - rx->used >= VIF_BUFFER_SIZE) {
 		bool waited = vif_rx_waits(q);
 		uint32_t need;
