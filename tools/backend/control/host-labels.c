@@ -178,10 +178,11 @@ int host_labels_read(const char *root, char ret[static HOST_LABELS_BYTES])
 
 	ret[0] = '\0';
 	r = read_devices(&devices, root, "/proc/self/mountinfo", " - ", 1);
-	if (r >= 0)
+	if (r >= 0) {
 		r = read_devices(&devices, root, "/proc/swaps", NULL, 0);
-	if (r == -ENOENT) /* a kernel without swap */
-		r = 0;
+		if (r == -ENOENT) /* a kernel without swap */
+			r = 0;
+	}
 	if (r >= 0) {
 		read_links(&words, &devices, root, "by-label", "LABEL");
 		read_links(&words, &devices, root, "by-uuid", "UUID");
