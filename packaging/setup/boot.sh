@@ -12,7 +12,8 @@ read_balloon() {
 	balloon=${balloon:-policy}
 }
 
-# boot_parameters: the balloon engine needs the kernel's balloon out of the way
+# boot_parameters: the balloon engine needs the kernel's balloon out of the way. Where there is
+# grubby, engine_arguments does it: GRUB there does not read /etc/default/grub.d.
 boot_parameters() {
 	read_balloon
 	case $balloon in
@@ -22,11 +23,9 @@ boot_parameters() {
 		return 1
 		;;
 	esac
-	if [ "$balloon" != engine ]; then
+	if [ "$balloon" != engine ] || have grubby; then
 		drop_file /etc/default/grub.d/xenpv.cfg
-		return
-	fi
-	if have grubby || [ -d "$root/etc/default/grub.d" ] || have update-grub; then
+	elif [ -d "$root/etc/default/grub.d" ] || have update-grub; then
 		put_file /etc/default/grub.d/xenpv.cfg <<END
 # Written by xenpv-setup: xen-balloon is the balloon, not the kernel's own.
 GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX $ENGINE_PARAMETER"
@@ -36,14 +35,44 @@ END
 	fi
 }
 
-# bls_arguments: the same where the boot menu consists of files (Boot Loader Specification)
-bls_arguments() {
+# engine_arguments: the same in the entries of the boot menu, where there is grubby. $state/arguments
+# is there if it is us who added the parameter.
+engine_arguments() {
 	have grubby || return 0
-	if [ -e "$root/etc/default/grub.d/xenpv.cfg" ]; then
-		in_root grubby --update-kernel=ALL --args="$ENGINE_PARAMETER"
-	elif grep -qs "$ENGINE_PARAMETER" "$root"/boot/loader/entries/*.conf; then
-		in_root grubby --update-kernel=ALL --remove-args="$ENGINE_PARAMETER"
+	read_balloon
+	if [ -e "$state/installed" ] && [ "$balloon" = engine ]; then
+		if ! in_root grubby --info=ALL 2>/dev/null | grep -qF "$ENGINE_PARAMETER"; then
+			: >"$state/arguments" || return 1
+		fi
+		in_root grubby --update-kernel=ALL --args="$ENGINE_PARAMETER" && return
+		fail "grubby cannot add $ENGINE_PARAMETER, which the balloon engine needs"
+		return 1
 	fi
+	[ -e "$state/arguments" ] || return 0
+	in_root grubby --update-kernel=ALL --remove-args="$ENGINE_PARAMETER" || {
+		fail "grubby cannot take $ENGINE_PARAMETER away"
+		return 1
+	}
+	rm -f "$state/arguments"
+}
+
+# stock_arguments: the entries of grub.d/42_xenpv boot with the kernel's own balloon
+stock_arguments() {
+	have grubby && [ -e "$state/installed" ] && [ "$balloon" = engine ] || return 0
+	for kernel in $kernels_ours; do
+		in_root grubby "--update-kernel=TITLE=Linux $kernel (own Xen drivers)" \
+			--remove-args="$ENGINE_PARAMETER" ||
+			note "the entry that boots $kernel on its own drivers keeps $ENGINE_PARAMETER"
+	done
+}
+
+# bls_orphans: entries of ours whose kernel's own entry is gone
+bls_orphans() {
+	for stock in "$root"/boot/loader/entries/*-xenpv-stock.conf; do
+		[ -e "$stock" ] || continue
+		[ ! -e "${stock%-xenpv-stock.conf}.conf" ] || continue
+		plan "remove ${stock#"$root"}" || rm -f "$stock" || return 1
+	done
 }
 
 # bls_entries: beside the entry of each kernel one that boots it as before, never the default
@@ -103,8 +132,10 @@ grub_menu() {
 boot_entries() {
 	! plan "write the boot menu" || return 0
 	if [ -d "$root/boot/loader/entries" ]; then
-		bls_arguments && bls_entries
+		# Ours are copies of the kernels' own, and made anew after these have changed.
+		bls_orphans && engine_arguments && bls_entries
 	else
-		grub_menu
+		# A new menu of grub-mkconfig is without what grubby did to the one before.
+		grub_menu && engine_arguments && stock_arguments
 	fi
 }

@@ -15,9 +15,7 @@ list_kernels() {
 }
 
 has_ours() {
-	for module in xenpv-core xen-vbd xen-vnif; do
-		modprobe ${root:+-d "$root"} -S "$1" -q --show-depends "$module" >/dev/null 2>&1 || return 1
-	done
+	! xenpv_lacks "$1" "$root"
 }
 
 # image_path KERNEL: into $image, by whichever tool makes it

@@ -3,12 +3,13 @@
 # xenpv-setup: labels and UUIDs that the host's disks have, too.
 #
 # A host that finds its root by a label may boot from a guest's disk that has the same one. It
-# tells its labels in vm-data/xenpv/host-labels of the guest's home in xenstore, as words
+# tells its labels (tell-labels of xenpv-backendd.conf) in vm-data/xenpv/host-labels of the guest's home in xenstore, as words
 # "LABEL=..." and "UUID=...", one a line.
 
 # own_labels: lines "LABEL=name device", of this guest's file systems
 own_labels() {
-	in_root blkid -o export 2>/dev/null | awk -F= '
+	# What a shell might take for something else has a backslash before it.
+	in_root blkid -o export 2>/dev/null | sed 's/\\\(.\)/\1/g' | awk -F= '
 		$1 == "DEVNAME" { device = $2 }
 		($1 == "LABEL" || $1 == "UUID" || $1 == "PARTUUID") && $2 != "" { print $0, device }'
 }

@@ -188,7 +188,7 @@ class Rig:
 
     def command(self, *args):
         return [self.broker_path, "--config", self.config, "--runtime-dir", self.runtime,
-                "--sysfs", self.sysfs, "--worker", self.worker_path, *args]
+                "--sysfs", self.sysfs, "--host-root", self.dir, "--worker", self.worker_path, *args]
 
     def start(self):
         """Start the broker and wait until it is ready, as systemd does."""

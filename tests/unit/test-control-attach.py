@@ -343,6 +343,29 @@ def online_resize(rig):
 online_resize.config = "[backend]\nresize-interval = 1\n"
 
 
+def tells_labels(rig):
+    """With tell-labels a guest can read what the host's file systems are called."""
+    for name in ("dev/disk/by-label", "proc/self"):
+        os.makedirs(f"{rig.dir}/{name}")
+    with open(f"{rig.dir}/dev/sda1", "w", encoding="utf-8"):
+        pass
+    os.symlink("../../sda1", f"{rig.dir}/dev/disk/by-label/my\\x20root")
+    with open(f"{rig.dir}/proc/self/mountinfo", "w", encoding="utf-8") as f:
+        f.write("26 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    check(rig.store.read("/local/domain/5/vm-data/xenpv/host-labels") == "LABEL=my root\n",
+          "the label is told")
+
+
+tells_labels.config = "[backend]\ntell-labels = yes\n"
+
+
+def tells_no_labels(rig):
+    """Nothing is told unless it was asked for."""
+    Disk(rig, 5, XVDA, rig.image("a.img")).full()
+    check(rig.store.read("/local/domain/5/vm-data/xenpv/host-labels") is None, "nothing is told")
+
+
 def ring_error(rig):
     """One disk of a guest breaks the protocol: that one is closed, the others go on."""
     other = Disk(rig, 5, XVDA + 16, rig.image("b.img")).full()
@@ -445,9 +468,9 @@ def detach_at_any_time(rig):
 CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_second_writer,
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
          attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, vanished_nodes,
-         bad_frontends, held_back, many_rings, kernel_backend, online_resize, ring_error,
-         device_model, replaced_at_once, replaced_while_leaving, nodes_one_by_one,
-         detach_at_any_time]
+         bad_frontends, held_back, many_rings, kernel_backend, online_resize, tells_labels,
+         tells_no_labels, ring_error, device_model, replaced_at_once, replaced_while_leaving,
+         nodes_one_by_one, detach_at_any_time]
 
 if __name__ == "__main__":
     main(CASES)

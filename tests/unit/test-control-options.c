@@ -52,6 +52,7 @@ static void test_shipped(void **state)
 		struct options *o = i ? &active : &shipped;
 
 		assert_int_equal(o->vif, defaults.vif);
+		assert_int_equal(o->tell_labels, defaults.tell_labels);
 		assert_int_equal(o->max_queues, defaults.max_queues);
 		assert_int_equal(o->max_ring_page_order, defaults.max_ring_page_order);
 		assert_int_equal(o->max_indirect_segments, defaults.max_indirect_segments);

@@ -7,11 +7,9 @@ xenpv_stock=(xen-blkfront xen-netfront)
 
 # Does the kernel that the image is for have our drivers?
 xenpv_complete() {
-	local module
-	for module in "${xenpv_modules[@]}"; do
-		modprobe -S "${kernel:?}" -d "${dracutsysrootdir:-/}" -q --show-depends "$module" \
-			>/dev/null 2>&1 || return 1
-	done
+	# shellcheck source=/dev/null
+	. "${dracutsysrootdir:-}/usr/lib/xenpv/setup/drivers.sh" || return 1
+	! xenpv_lacks "${kernel:?}" "${dracutsysrootdir:-}"
 }
 
 check() {
@@ -37,7 +35,7 @@ installkernel() {
 
 install() {
 	if ! xenpv_complete; then
-		dwarn "xenpv: kernel $kernel has no xen-vbd: it boots on the kernel's own frontends"
+		dwarn "xenpv: kernel $kernel has no ${xenpv_lacking:-driver of ours}: it boots on the kernel's own frontends"
 		# They are blacklisted for the sake of kernels that have ours.
 		# shellcheck disable=SC2154 # initdir is dracut's
 		rm -f "$initdir/etc/modprobe.d/xenpv.conf"

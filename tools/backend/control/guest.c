@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/host-labels.h"
 #include "control/status.h"
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "lib/parse.h"
 
 /*
@@ -99,6 +101,50 @@ int guest_watch(struct guest *g, const struct device_class *class, const char **
 	return 0;
 }
 
+struct told {
+	char home[32]; /* of the guest */
+	const char *labels;
+};
+
+static int write_labels(struct xs_conn *xs, xs_transaction_t t, void *userdata)
+{
+	const struct told *told = userdata;
+
+	/* A guest that is gone must not get a home again. */
+	if (!xsc_exists(xs, t, told->home, ""))
+		return -ENOENT;
+	return xsc_write(xs, t, told->home, "vm-data/xenpv/host-labels", told->labels);
+}
+
+/*
+ * Tell a guest which labels the host's file systems have, so that xenpv-setup in it finds those
+ * that its own have, too. Nothing of a guest's disks depends on it: a failure is only logged.
+ */
+static void tell_labels(struct guest *g)
+{
+	const struct broker *b = g->broker;
+	char labels[HOST_LABELS_BYTES];
+	struct told told = { .labels = labels };
+	int r;
+
+	r = host_labels_read(b->options.host_root, labels);
+	if (r < 0) {
+		log_warning(r, "labels of the host are not told to domain %u: %m", g->domid);
+		return;
+	}
+	if (r > 0)
+		log_notice("the host has more labels than domain %u can be told: the rest is left "
+			   "out",
+			   g->domid);
+	snprintf(told.home, sizeof(told.home), "/local/domain/%u", g->domid);
+	r = xsc_transaction(b->xs, write_labels, &told);
+	/* A driver domain may not write there. */
+	if (r < 0)
+		log_warning(r,
+			    "%s/vm-data/xenpv/host-labels: %m; tell-labels = no spares the attempt",
+			    told.home);
+}
+
 int guest_get(struct broker *b, uint32_t domid, struct guest **ret)
 {
 	struct guest *g = guest_find(b, domid);
@@ -117,6 +163,8 @@ int guest_get(struct broker *b, uint32_t domid, struct guest **ret)
 	g->allowance_at = now(b);
 	LIST_INSERT_HEAD(&b->guests[domid % BROKER_GUEST_BUCKETS], g, link);
 	b->n_guests++;
+	if (b->options.tell_labels)
+		tell_labels(g);
 	*ret = g;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct command_line {
 	const char *worker_user;
 	const char *runtime_dir;
 	const char *sysfs;
+	const char *host_root;
 	const char *log_level;
 };
 
@@ -68,6 +69,7 @@ static void print_help(void)
 	       "      --worker-user NAME   run workers as this user, \"\" for no change\n"
 	       "      --runtime-dir DIR    keep journals and status here [/run/xenpv-backend]\n"
 	       "      --sysfs DIR          where sysfs is mounted [/sys]\n"
+	       "      --host-root DIR      where /dev and /proc are, for tell-labels [/]\n"
 	       "      --log-level LEVEL    error, warning, notice, info or debug\n"
 	       "  -h, --help               print this\n"
 	       "      --version            print the version\n",
@@ -81,6 +83,7 @@ enum {
 	OPT_USER,
 	OPT_RUNTIME,
 	OPT_SYSFS,
+	OPT_HOST_ROOT,
 	OPT_LOG,
 	OPT_VERSION
 };
@@ -95,6 +98,7 @@ static int parse_command_line(int argc, char **argv, struct command_line *ret)
 		{ "worker-user", required_argument, NULL, OPT_USER },
 		{ "runtime-dir", required_argument, NULL, OPT_RUNTIME },
 		{ "sysfs", required_argument, NULL, OPT_SYSFS },
+		{ "host-root", required_argument, NULL, OPT_HOST_ROOT },
 		{ "log-level", required_argument, NULL, OPT_LOG },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, OPT_VERSION },
@@ -125,6 +129,9 @@ static int parse_command_line(int argc, char **argv, struct command_line *ret)
 			break;
 		case OPT_SYSFS:
 			c.sysfs = optarg;
+			break;
+		case OPT_HOST_ROOT:
+			c.host_root = optarg;
 			break;
 		case OPT_LOG:
 			c.log_level = optarg;
@@ -184,6 +191,7 @@ static int load_options(const struct command_line *c, struct options *o)
 	    (r = override(&o->worker_user, c->worker_user)) < 0 ||
 	    (r = override(&o->runtime_dir, c->runtime_dir)) < 0 ||
 	    (r = override(&o->sysfs, c->sysfs)) < 0 ||
+	    (r = override(&o->host_root, c->host_root)) < 0 ||
 	    (r = override(&o->log_level, c->log_level)) < 0)
 		return r;
 	if (options_log_level(o->log_level) < 0) {

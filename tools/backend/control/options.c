@@ -18,6 +18,7 @@
 
 static const struct conf_key keys[] = {
 	KEY("backend", "vif", CONF_BOOL, vif),
+	KEY("backend", "tell-labels", CONF_BOOL, tell_labels),
 	KEY("backend", "max-queues", CONF_U32, max_queues, 0, WORKER_MAX_RINGS),
 	KEY("backend", "max-ring-page-order", CONF_U32, max_ring_page_order, 0, 4),
 	KEY("backend", "max-indirect-segments", CONF_U32, max_indirect_segments, 0, 256),
@@ -60,8 +61,9 @@ int options_init(struct options *o)
 		.log_level = strdup("info"),
 		.runtime_dir = strdup("/run/xenpv-backend"),
 		.sysfs = strdup("/sys"),
+		.host_root = strdup(""),
 	};
-	if (!o->worker_user || !o->log_level || !o->runtime_dir || !o->sysfs)
+	if (!o->worker_user || !o->log_level || !o->runtime_dir || !o->sysfs || !o->host_root)
 		return -ENOMEM;
 	return 0;
 }
@@ -73,6 +75,7 @@ void options_free(struct options *o)
 	free(o->log_level);
 	free(o->runtime_dir);
 	free(o->sysfs);
+	free(o->host_root);
 }
 
 int options_log_level(const char *name)

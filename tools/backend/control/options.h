@@ -9,6 +9,7 @@
 struct options {
 	/* [backend] */
 	bool vif;            /* serve interfaces, too */
+	bool tell_labels;    /* tell guests the labels of the host's file systems */
 	uint32_t max_queues; /* 0: one per CPU */
 	uint32_t max_ring_page_order;
 	uint32_t max_indirect_segments;
@@ -32,6 +33,7 @@ struct options {
 	/* command line only */
 	char *runtime_dir;
 	char *sysfs;
+	char *host_root; /* what is before /dev and /proc where labels are looked for */
 };
 
 /* Fill in the defaults. Errors: -ENOMEM. Release with options_free(), also then. */
