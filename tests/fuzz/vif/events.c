@@ -19,7 +19,7 @@ struct port {
 
 struct host_evtchn {
 	struct host_evtchn *next;
-	int fd; /* an eventfd: some port may be pending */
+	int fd;                      /* an eventfd: some port may be pending */
 	struct port port[PORTS + 1]; /* by local number, from 1 on */
 };
 

@@ -14,9 +14,9 @@
 #include "vifframe.h"
 #include "worker/ring.h"
 
-#define ETH_HEADER   14u
-#define MAX_PACKET   65535u
-#define MAX_SLOTS    18u
+#define ETH_HEADER 14u
+#define MAX_PACKET 65535u
+#define MAX_SLOTS  18u
 
 struct front *front_now;
 
@@ -133,8 +133,8 @@ void front_send_frame(struct front *f)
 	if (how & 1)
 		flags |= NETTXF_data_validated;
 	if (how & 2) {
-		gso.u.gso.type = made.family == 6 ? XEN_NETIF_GSO_TYPE_TCPV6
-						  : XEN_NETIF_GSO_TYPE_TCPV4;
+		gso.u.gso.type =
+			made.family == 6 ? XEN_NETIF_GSO_TYPE_TCPV6 : XEN_NETIF_GSO_TYPE_TCPV4;
 		gso.u.gso.size = how & 4 ? take_u16(f->in) : 1448;
 	}
 	vifrig_put_frame(q, frame, len, sizes, slots, flags, &gso, how & 2 ? 1 : 0);
@@ -363,7 +363,7 @@ void front_notify(struct front *f)
 	struct vifrig_queue *q = take_queue(f);
 	uint8_t which = take_u8(f->in) % 3;
 
-	loopfront_notify(f->rig.lf, which == 0	 ? q->where.tx_evtchn
+	loopfront_notify(f->rig.lf, which == 0   ? q->where.tx_evtchn
 				    : which == 1 ? q->where.rx_evtchn
 						 : f->rig.control_port);
 }
@@ -394,8 +394,8 @@ void front_tap_send(struct front *f)
 		hdr.csum_offset = made.protocol == IPPROTO_TCP ? 16 : 6;
 	}
 	if (how & 2) {
-		hdr.gso_type = made.family == 6 ? VIRTIO_NET_HDR_GSO_TCPV6
-						: VIRTIO_NET_HDR_GSO_TCPV4;
+		hdr.gso_type =
+			made.family == 6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
 		hdr.gso_size = how & 4 ? take_u16(f->in) : 1448;
 		hdr.hdr_len = (uint16_t)w.payload;
 	}

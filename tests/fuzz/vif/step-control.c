@@ -46,7 +46,7 @@ static int step_create(pthread_t *ret, const pthread_attr_t *attr, void *(*f)(vo
 static int step_join(void);
 
 #define poll                      step_poll
-#define prctl(...)                0
+#define prctl(...)                ((void)0)
 #define pthread_create            step_create
 #define pthread_join(thread, ret) step_join()
 #include "worker/vif-control.c"

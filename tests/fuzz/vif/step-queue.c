@@ -8,7 +8,18 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#ifdef __has_include
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+#ifndef ASAN_POISON_MEMORY_REGION
+#define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#endif
+
 #include "fuzz.h"
+#include "lib/cleanup.h"
 #include "step.h"
 
 #define BEGIN_NS UINT64_C(1000000000000)
@@ -125,6 +136,53 @@ static int step_create(pthread_t *ret, const pthread_attr_t *attr, void *(*f)(vo
 	return 0;
 }
 
+/*
+ * Arenas are kept for the next input: to get and give back so much memory takes longer than
+ * most inputs do.
+ */
+static uint8_t *arenas[4 * WORKER_MAX_VIF_QUEUES];
+static unsigned int nr_arenas;
+
+static void keep_arena(uint8_t **arena)
+{
+	if (*arena && nr_arenas < ELEMENTSOF(arenas)) {
+		ASAN_POISON_MEMORY_REGION(*arena, VIF_ARENA_SIZE);
+		arenas[nr_arenas++] = *arena;
+		*arena = NULL;
+	}
+}
+
+static bool kept_arena(uint8_t **ret)
+{
+	if (!nr_arenas)
+		return false;
+	*ret = arenas[--nr_arenas];
+	ASAN_UNPOISON_MEMORY_REGION(*ret, VIF_ARENA_SIZE);
+	return true;
+}
+
+static int step_tx_init(struct vif_queue *q)
+{
+	return kept_arena(&q->tx.arena) ? 0 : vif_tx_init(q);
+}
+
+static int step_rx_init(struct vif_queue *q)
+{
+	return kept_arena(&q->rx.arena) ? 0 : vif_rx_init(q);
+}
+
+static void step_tx_free(struct vif_queue *q)
+{
+	keep_arena(&q->tx.arena);
+	vif_tx_free(q);
+}
+
+static void step_rx_free(struct vif_queue *q)
+{
+	keep_arena(&q->rx.arena);
+	vif_rx_free(q);
+}
+
 /* Two processors: on one nobody polls. */
 static int step_getaffinity(pid_t pid, size_t size, cpu_set_t *ret)
 {
@@ -138,15 +196,19 @@ static int step_getaffinity(pid_t pid, size_t size, cpu_set_t *ret)
 static int step_join(struct vif_queue *q);
 static int step_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
 
-#define clock_gettime          step_gettime
-#define sched_getaffinity       step_getaffinity
-#define ppoll                  step_ppoll
-#define prctl(...)             0
-#define pthread_create         step_create
+#define clock_gettime             step_gettime
+#define sched_getaffinity         step_getaffinity
+#define ppoll                     step_ppoll
+#define prctl(...)                ((void)0)
+#define pthread_create            step_create
 #define pthread_join(thread, ret) step_join(q)
-#define pthread_cond_wait      step_wait
-#define vif_tx_pass            step_tx_pass
-#define vif_rx_pass            step_rx_pass
+#define pthread_cond_wait         step_wait
+#define vif_tx_pass               step_tx_pass
+#define vif_rx_pass               step_rx_pass
+#define vif_tx_init               step_tx_init
+#define vif_rx_init               step_rx_init
+#define vif_tx_free               step_tx_free
+#define vif_rx_free               step_rx_free
 #include "worker/vif-queue.c"
 #undef pthread_cond_wait
 

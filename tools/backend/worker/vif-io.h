@@ -17,13 +17,8 @@
 
 #define VIF_RING_SLOTS  256u /* of both rings, by their slot sizes */
 #define VIF_BUFFER_SIZE (TAP_HEADER + PACKET_MAX + 1u + 256u) /* one packet, headers twice */
+#define VIF_ARENA_SIZE  (5 * VIF_BUFFER_SIZE) /* packets of one pass, each direction */
 #define VIF_TX_PIECES   VIF_RING_SLOTS
-
-/* Room for so many of the largest packets, or more smaller ones, in a pass of each direction. */
-#ifndef VIF_ARENA_PACKETS
-#define VIF_ARENA_PACKETS 5
-#endif
-#define VIF_ARENA_SIZE (VIF_ARENA_PACKETS * VIF_BUFFER_SIZE)
 
 /* How long a frontend may leave a packet without buffers before packets are dropped. */
 #ifndef VIF_STALL_MS
