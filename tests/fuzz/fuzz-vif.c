@@ -100,18 +100,13 @@ static unsigned int open_descriptors(void)
 	return n;
 }
 
-/* The fuzzer's own threads may have one open as well, for a moment. */
-static void check_descriptors(void)
+/* The fuzzer's own threads may have some open as well, for a moment. */
+static void check_descriptors(unsigned int before)
 {
-	static unsigned int least = MAX_FDS;
-	unsigned int n = open_descriptors();
-
-	for (int left = 1000; n > least && least < MAX_FDS; left--) {
+	for (int left = 1000; open_descriptors() > before; left--) {
 		MUST_HOLD(left);
 		usleep(1000);
-		n = open_descriptors();
 	}
-	least = n;
 }
 
 static void set_up(void)
@@ -416,9 +411,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	size_t before, allocated;
+	unsigned int descriptors;
 
 	if (!env.gnt)
 		set_up();
+	descriptors = open_descriptors();
 	before = __sanitizer_get_current_allocated_bytes();
 	step_reset();
 	front.in = &in;
@@ -439,6 +436,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	front_now = NULL;
 	front_restore(&front);
 	nothing_held();
-	check_descriptors();
+	check_descriptors(descriptors);
 	return 0;
 }
