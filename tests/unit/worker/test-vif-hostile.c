@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "vifframe.h"
@@ -450,12 +451,55 @@ static void test_bad_messages(void **state)
 	vifrig_free(&rig);
 }
 
+/* What the rate limit waits for is gone by the time it may go: the wait is over all the same. */
+static void test_held_slot_changes(void **state)
+{
+	struct netif_tx_response rsp = { .status = NETIF_RSP_OKAY };
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct netif_tx_request s;
+
+	(void)state;
+	up(&(struct vifrig_options){
+		.features = VIFRIG_ALL, .rate_bytes = 500, .rate_us = 1000000 });
+	memset(frame, 7, sizeof(frame));
+	/* all but 1072 bytes of what may go at once */
+	vifrig_send(q, frame, 60000, 0, NULL, NETIF_RSP_OKAY);
+	vifrig_send(q, frame, 60000, 0, NULL, NETIF_RSP_OKAY);
+	vifrig_send(q, frame, 10000, 0, NULL, NETIF_RSP_OKAY);
+	/* again if this process was too slow for it */
+	for (unsigned int left = 5; rsp.status == NETIF_RSP_OKAY && left; left--) {
+		uint64_t delays = rig.stats.rate_delays;
+		uint32_t at = q->tx_prod;
+
+		s = slot(0, 0, 1500);
+		put(s);
+		vifrig_push_tx(q);
+		do
+			vifrig_stats(&rig);
+		while (rig.stats.rate_delays == delays && *vifrig_index(q->tx, 2) == at);
+		s.size = 5;
+		memcpy(q->tx + 64 + at % VIFRIG_SLOTS * sizeof(s), &s, sizeof(s));
+		rsp = vifrig_await_tx(q);
+	}
+	assert_int_equal(rsp.status, NETIF_RSP_ERROR);
+	/* it asks for an event, and so sleeps */
+	for (int left = VIFRIG_TIMEOUT; *vifrig_index(q->tx, 1) != q->tx_prod + 1; left--) {
+		assert_int_not_equal(left, 0);
+		nanosleep(&pause, NULL);
+	}
+	down();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fatal),       cmocka_unit_test(test_indices),
-		cmocka_unit_test(test_bad_packets), cmocka_unit_test(test_bad_buffers),
-		cmocka_unit_test(test_bad_tap),     cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_fatal),
+		cmocka_unit_test(test_indices),
+		cmocka_unit_test(test_bad_packets),
+		cmocka_unit_test(test_bad_buffers),
+		cmocka_unit_test(test_bad_tap),
+		cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_held_slot_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
