@@ -15,6 +15,9 @@ PATHS = (
 
 HOOK = "#!/bin/sh\nlogger hook $1; echo $1 >>/run/hooks\n"
 
+FREEZE = "data/xenpv/freeze"
+STATE = f"{FREEZE}/state"
+
 # A volume as databases have theirs: all above it, and itself, is another user's alone.
 OWNER = "daemon"
 PRIVATE = "/srv/database"
@@ -90,23 +93,34 @@ def check_copy(env, copy):
     env.check(found.strip() == ACKNOWLEDGED, f"what was acknowledged is {found!r} in the copy")
 
 
+def freeze(env, guest, name):
+    """Returns when all is frozen: the path of the request."""
+    request = f"{home(guest)}/control/xenpv/freeze"
+    env.host.xs_write(request, f"freeze {name} 60")
+    ids = f"{FREEZE}/id", STATE
+    env.await_(
+        lambda: tuple(read(env, guest, path) for path in ids)
+        in ((name, "frozen"), (name, "failed")),
+        STATE,
+        60,
+    )
+    error = read(env, guest, f"{FREEZE}/error")
+    env.check(read(env, guest, STATE) == "frozen", f"failed: {error}")
+    return request
+
+
 def freeze_and_thaw(env, guest, image):
     """What the host copies of a frozen guest, while a program writes there, is whole."""
-    request = f"{home(guest)}/control/xenpv/freeze"
-    state = "data/xenpv/freeze/state"
     writer = guest.start(WRITER)
     guest.run(f"until [ -s {VOLUME}/noise ]; do sleep 0.1; done")
     guest.run(f"echo {ACKNOWLEDGED} >{VOLUME}/acknowledged && sync {VOLUME}/acknowledged")
-    env.host.xs_write(request, "freeze ab12 60")
-    env.await_(lambda: read(env, guest, state) in ("frozen", "failed"), state, 60)
-    error = read(env, guest, "data/xenpv/freeze/error")
-    env.check(read(env, guest, state) == "frozen", f"failed: {error}")
-    frozen = read(env, guest, "data/xenpv/freeze/filesystems")
+    request = freeze(env, guest, "ab12")
+    frozen = read(env, guest, f"{FREEZE}/filesystems")
     env.check(frozen == "2", f"{frozen} file systems are frozen, of / and {VOLUME}")
     env.host.run(f"cp --sparse=always {image.path} {image.path}.copy")
     env.host.xs_write(request, "thaw ab12")
-    env.await_(lambda: read(env, guest, state) == "thawed", f"{state} = thawed", 60)
-    env.check(read(env, guest, "data/xenpv/freeze/reason") == "asked", "reason")
+    env.await_(lambda: read(env, guest, STATE) == "thawed", "the thaw", 60)
+    env.check(read(env, guest, f"{FREEZE}/reason") == "asked", "reason")
     env.host.run(f"xenstore-rm {request}")
     check_copy(env, f"{image.path}.copy")
     guest.run(f"rm {WRITING}")
@@ -115,6 +129,18 @@ def freeze_and_thaw(env, guest, image):
     hooks = guest.run("cat /run/hooks").out.split()
     env.check(hooks == ["freeze", "thaw"], f"hooks that ran: {hooks}")
     guest.run("echo after >/root/after && sync", timeout=60)
+
+
+def killed_while_frozen(env, guest):
+    """Killed with all of its processes, the agent leaves nothing frozen: its unit sees to that."""
+    request = freeze(env, guest, "cd34")
+    # Stopped first, since the last of them would thaw on seeing the others' end.
+    kill = "systemctl kill xenpv-agent -s"
+    guest.run(f"{kill} STOP && {kill} KILL", timeout=30)
+    guest.run(f"echo alive >/root/alive && echo alive >{VOLUME}/alive && sync", timeout=30)
+    env.host.run(f"xenstore-rm {request}")
+    log = guest.run("journalctl -q -b -u xenpv-agent -o cat --no-pager").out
+    env.check("thawed 2 file systems that the agent had left frozen" in log, f"its log: {log}")
 
 
 @case(
@@ -126,7 +152,7 @@ def freeze_and_thaw(env, guest, image):
     timeout=400,
 )
 def agent_as_the_host_sees_it(env):
-    """The agent's paths, a freeze with hooks, a restore, and a shutdown that a hook is run at."""
+    """The agent's paths, a freeze with hooks, a restore, a killed agent, and a shutdown."""
     image = env.image("16M")
     env.host.run(f"mke2fs -q -F -t ext4 {image.path}")
     guest = env.guest(disks=[Disk("/dev/vdc", "xvda"), image.disk("xvdb")], image="debian")
@@ -148,6 +174,7 @@ def agent_as_the_host_sees_it(env):
     check_paths(env, guest)
     log = guest.run("journalctl -q -b -u xenpv-agent -p warning --no-pager", check=False).out
     env.check(not log.strip(), f"warnings of the agent: {log}")
+    killed_while_frozen(env, guest)
     guest.shutdown(timeout=90)
     fsck = env.host.run("e2fsck -fn /dev/vdc", check=False, timeout=60)
     env.check(fsck.rc == 0 and "recovering" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")

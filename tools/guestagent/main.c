@@ -272,7 +272,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
 		return EX_USAGE;
 	}
-	if (settings_load(config, &settings, error, sizeof(error)) < 0) {
+	/* Thawing is not kept from it by an error in the settings. */
+	settings_default(&settings);
+	if (mode != MODE_THAW && settings_load(config, &settings, error, sizeof(error)) < 0) {
 		log_error(0, "%s", error);
 		return EX_CONFIG;
 	}
