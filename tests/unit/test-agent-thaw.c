@@ -256,27 +256,45 @@ static void test_other_mount(void **state)
 	assert_false(record_exists());
 }
 
+static void break_target(struct frozen_table *table)
+{
+	memset(table->entries[0].target, 'x', sizeof(table->entries[0].target));
+}
+
+static void break_number(struct frozen_table *table)
+{
+	table->n = FROZEN_MAX;
+}
+
+static void break_magic(struct frozen_table *table)
+{
+	table->magic++;
+}
+
 static void test_bad_records(void **state)
 {
 	static const char *const texts[] = { "", "x", "0123456789012345678901234567890123456789" };
-	struct frozen frozen = { .dir = -1, .lock = -1 };
-	char path[PATH_MAX];
+	static void (*const breaks[])(struct frozen_table * table) = { break_target, break_number,
+								       break_magic };
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
 		root_file(t.root, "run/" FROZEN_FILE, texts[i]);
 		assert_int_equal(freeze_recover(), -EBADMSG);
+		assert_false(record_exists());
 	}
-	snprintf(path, sizeof(path), "%s/run/" FROZEN_FILE, t.root->path);
-	assert_int_equal(unlink(path), 0);
-	kill_everything();
-	assert_int_equal(frozen_load(&frozen), 0);
-	memset(frozen.table->entries[0].target, 'x', sizeof(frozen.table->entries[0].target));
-	frozen_clear(&frozen);
-	assert_int_equal(freeze_recover(), -EBADMSG);
-	assert_int_equal(truncate(path, 5000), 0);
-	assert_int_equal(freeze_recover(), -EBADMSG);
-	assert_string_equal(shared->log, "freeze c;freeze b;");
+	for (size_t i = 0; i < ELEMENTSOF(breaks); i++) {
+		struct frozen frozen = { .dir = -1, .lock = -1 };
+
+		kill_everything();
+		assert_int_equal(frozen_load(&frozen), 0);
+		breaks[i](frozen.table);
+		frozen_clear(&frozen);
+		assert_int_equal(freeze_recover(), -EBADMSG);
+		assert_string_equal(shared->log, "freeze c;freeze b;");
+		assert_false(record_exists());
+		shared->log[0] = '\0';
+	}
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, freezing_set_up, freezing_tear_down)

@@ -313,7 +313,7 @@ void freeze_request(struct freeze *freeze, const char *text, bool old)
 		refuse(freeze, request.id, "forbidden by agent.conf in the guest");
 	else if (freeze->freezer)
 		refuse(freeze, request.id,
-		       "an earlier freeze is not over: a disk of the guest does not answer");
+		       "an earlier freeze is not over yet; if that lasts, a disk does not answer");
 	else
 		start(freeze, &request);
 }

@@ -103,6 +103,8 @@ int frozen_load(struct frozen *ret)
 	struct frozen frozen = none;
 	int r = load(&frozen);
 
+	if (r == -EBADMSG)
+		frozen_remove(&frozen); /* once told is enough */
 	if (r < 0) {
 		frozen_clear(&frozen);
 		return r;

@@ -70,7 +70,7 @@ int frozen_create(uint32_t n, struct frozen *ret, int *ret_kept);
 /*
  * frozen_load - the table that is in the file
  *
- * Errors: -ENOENT (there is none), -EBADMSG (it is not one of ours), negative errno.
+ * Errors: -ENOENT (there is none), -EBADMSG (not one of ours: it is removed), negative errno.
  */
 int frozen_load(struct frozen *ret);
 
