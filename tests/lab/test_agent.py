@@ -26,7 +26,8 @@ ACKNOWLEDGED = "acknowledged before the freeze"
 WRITING = "/run/writing"
 WRITER = (
     f"touch {WRITING}; while [ -e {WRITING} ]; do "
-    f"dd if=/dev/zero of={VOLUME}/noise bs=64k count=8 conv=fsync status=none || exit; done"
+    f"dd if=/dev/zero of={VOLUME}/noise bs=4k count=8 conv=fsync status=none || exit; "
+    "sleep 0.05; done"
 )
 
 # Beyond these an agent would be a burden: KiB resident, nodes in xenstore.
