@@ -9,10 +9,26 @@ PATHS = (
     "data/meminfo_total data/meminfo_free data/host_name_dns drivers/0 feature/hotplug/vbd "
     "data/xenpv/time/clocksource data/xenpv/time/source data/xenpv/device/memory "
     "data/xenpv/device/cpu data/xenpv/device/vbd/51712 data/xenpv/device/vbd/51712/0 "
+    "data/xenpv/device/vbd/51728 "
     "data/xenpv/feature-freeze data/xenpv/shutdown/state data/updated"
 ).split()
 
 HOOK = "#!/bin/sh\nlogger hook $1; echo $1 >>/run/hooks\n"
+
+FREEZE = "data/xenpv/freeze"
+STATE = f"{FREEZE}/state"
+
+# A volume as databases have theirs: all above it, and itself, is another user's alone.
+OWNER = "daemon"
+PRIVATE = "/srv/database"
+VOLUME = f"{PRIVATE}/data"
+ACKNOWLEDGED = "acknowledged before the freeze"
+WRITING = "/run/writing"
+WRITER = (
+    f"touch {WRITING}; while [ -e {WRITING} ]; do "
+    f"dd if=/dev/zero of={VOLUME}/noise bs=4k count=8 conv=fsync status=none || exit; "
+    "sleep 0.05; done"
+)
 
 # Beyond these an agent would be a burden: KiB resident, nodes in xenstore.
 RSS_MAX = 8192
@@ -45,23 +61,87 @@ def check_paths(env, guest):
     env.note("golden", compare(nodes))
 
 
-def freeze_and_thaw(env, guest):
-    """While the guest is frozen its disk is whole for the host; hooks run before and after."""
+def mount_volume(env, guest):
+    guest.run(
+        f"install -d -o {OWNER} -m 700 {PRIVATE} && install -d -o {OWNER} -m 700 {VOLUME} && "
+        f"mount /dev/xvdb {VOLUME} && chown {OWNER} {VOLUME} && chmod 700 {VOLUME}"
+    )
+
+    def told():
+        words = (read(env, guest, "data/xenpv/device/vbd/51728/0") or "").split()
+        return f"mount={VOLUME}" in words and any(word.startswith("free=") for word in words)
+
+    env.await_(told, f"mount point and free space of {VOLUME}", 60)
+
+
+def use_clock(env, guest):
+    """udev's rule names the host's clock, by which the agent finds it."""
+    guest.run("modprobe xen-ptp && udevadm settle -t 60", timeout=90)
+    name = guest.run("cat /sys/class/ptp/$(basename $(readlink -e /dev/ptp_xen))/clock_name").out
+    env.check(name.strip() == "xen", f"/dev/ptp_xen is the clock {name!r}")
+    guest.run("systemctl reload xenpv-agent")
+    path = "data/xenpv/time/host-offset"
+    env.await_(lambda: read(env, guest, path), path, 60)
+
+
+def check_copy(env, copy):
+    """A copy of a disk that was frozen needs no repair and has what was acknowledged before."""
+    features = env.host.run(f"dumpe2fs -h {copy}").out
+    env.check("needs_recovery" not in features, f"the journal is to be replayed: {features}")
+    fsck = env.host.run(f"e2fsck -fn {copy}", check=False)
+    env.check(fsck.rc == 0 and "journal" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")
+    found = env.host.run(f"debugfs -R 'cat /acknowledged' {copy}").out
+    env.check(found.strip() == ACKNOWLEDGED, f"what was acknowledged is {found!r} in the copy")
+
+
+def freeze(env, guest, name):
+    """Returns when all is frozen: the path of the request."""
     request = f"{home(guest)}/control/xenpv/freeze"
-    state = "data/xenpv/freeze/state"
-    env.host.xs_write(request, "freeze ab12 60")
-    env.await_(lambda: read(env, guest, state) in ("frozen", "failed"), state, 60)
-    error = read(env, guest, "data/xenpv/freeze/error")
-    env.check(read(env, guest, state) == "frozen", f"failed: {error}")
-    fsck = env.host.run("e2fsck -fn /dev/vdc", check=False, timeout=120)
-    env.check(fsck.rc == 0 and "recovering" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")
+    env.host.xs_write(request, f"freeze {name} 60")
+    ids = f"{FREEZE}/id", STATE
+    env.await_(
+        lambda: tuple(read(env, guest, path) for path in ids)
+        in ((name, "frozen"), (name, "failed")),
+        STATE,
+        60,
+    )
+    error = read(env, guest, f"{FREEZE}/error")
+    env.check(read(env, guest, STATE) == "frozen", f"failed: {error}")
+    return request
+
+
+def freeze_and_thaw(env, guest, image):
+    """What the host copies of a frozen guest, while a program writes there, is whole."""
+    writer = guest.start(WRITER)
+    guest.run(f"until [ -s {VOLUME}/noise ]; do sleep 0.1; done")
+    guest.run(f"echo {ACKNOWLEDGED} >{VOLUME}/acknowledged && sync {VOLUME}/acknowledged")
+    request = freeze(env, guest, "ab12")
+    frozen = read(env, guest, f"{FREEZE}/filesystems")
+    env.check(frozen == "2", f"{frozen} file systems are frozen, of / and {VOLUME}")
+    env.host.run(f"cp --sparse=always {image.path} {image.path}.copy")
     env.host.xs_write(request, "thaw ab12")
-    env.await_(lambda: read(env, guest, state) == "thawed", f"{state} = thawed", 60)
-    env.check(read(env, guest, "data/xenpv/freeze/reason") == "asked", "reason")
+    env.await_(lambda: read(env, guest, STATE) == "thawed", "the thaw", 60)
+    env.check(read(env, guest, f"{FREEZE}/reason") == "asked", "reason")
     env.host.run(f"xenstore-rm {request}")
+    check_copy(env, f"{image.path}.copy")
+    guest.run(f"rm {WRITING}")
+    result = writer.wait(60)
+    env.check(result.rc == 0, f"the writer: {result.err}")
     hooks = guest.run("cat /run/hooks").out.split()
     env.check(hooks == ["freeze", "thaw"], f"hooks that ran: {hooks}")
     guest.run("echo after >/root/after && sync", timeout=60)
+
+
+def killed_while_frozen(env, guest):
+    """Killed with all of its processes, the agent leaves nothing frozen: its unit sees to that."""
+    request = freeze(env, guest, "cd34")
+    # Stopped first, since the last of them would thaw on seeing the others' end.
+    kill = "systemctl kill xenpv-agent -s"
+    guest.run(f"{kill} STOP && {kill} KILL", timeout=30)
+    guest.run(f"echo alive >/root/alive && echo alive >{VOLUME}/alive && sync", timeout=30)
+    env.host.run(f"xenstore-rm {request}")
+    log = guest.run("journalctl -q -b -u xenpv-agent -o cat --no-pager").out
+    env.check("thawed 2 file systems that the agent had left frozen" in log, f"its log: {log}")
 
 
 @case(
@@ -73,24 +153,29 @@ def freeze_and_thaw(env, guest):
     timeout=400,
 )
 def agent_as_the_host_sees_it(env):
-    """The agent's paths, a freeze with hooks, a restore, and a shutdown that a hook is run at."""
-    guest = env.guest(disks=[Disk("/dev/vdc", "xvda")], image="debian")
+    """The agent's paths, a freeze with hooks, a restore, a killed agent, and a shutdown."""
+    image = env.image("16M")
+    env.host.run(f"mke2fs -q -F -t ext4 {image.path}")
+    guest = env.guest(disks=[Disk("/dev/vdc", "xvda"), image.disk("xvdb")], image="debian")
     root = guest.run("findmnt -no SOURCE /").out.strip()
     env.check(root == "/dev/xvda", f"the root is on {root}")
+    mount_volume(env, guest)
     check_paths(env, guest)
+    use_clock(env, guest)
     pid = guest.run("systemctl show -P MainPID xenpv-agent").out.strip()
     rss = int(guest.run(f"awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status").out)
     env.note("rss_kib", rss)
     env.check(rss < RSS_MAX, f"{rss} KiB resident")
     guest.write("/tmp/hook", HOOK.encode(), mode=0o755)
     guest.run("mkdir -p /etc/xenpv/freeze.d && mv /tmp/hook /etc/xenpv/freeze.d/10-note")
-    freeze_and_thaw(env, guest)
+    freeze_and_thaw(env, guest, image)
     old = guest.domid
     guest.save_restore()
     env.check(guest.domid != old, f"still domain {old}")
     check_paths(env, guest)
     log = guest.run("journalctl -q -b -u xenpv-agent -p warning --no-pager", check=False).out
     env.check(not log.strip(), f"warnings of the agent: {log}")
+    killed_while_frozen(env, guest)
     guest.shutdown(timeout=90)
     fsck = env.host.run("e2fsck -fn /dev/vdc", check=False, timeout=60)
     env.check(fsck.rc == 0 and "recovering" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Freezing on the host's wish, with stand-ins for the two system calls, whose state is
- * shared with the process that makes them; and once on a real file system.
- */
+/* Freezing on the host's wish, with stand-ins for the kernel; and once on a real file system. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,198 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <cmocka.h>
 
-#include "agent-root.h"
-#include "freeze.h"
-#include "freezer.h"
-#include "fsfreeze.h"
+#include "agent-freezing.h"
 #include "hooks.h"
 #include "lib/cleanup.h"
-
-#define LIMIT_USEC ((uint64_t)20 * 1000000)
-#define NOTE       "#!/bin/sh\necho \"hook $1\" >>\"$XENPV_HOOKS/log\"\n"
-#define ID         "0123abcd"
-
-static struct shared {
-	bool real;
-	char fail[32]; /* directory that cannot be frozen */
-	int error;
-	pid_t pid; /* of the process that froze last */
-	char log[1024];
-} * shared;
-
-static void record(const char *verb, const char *name)
-{
-	size_t used = strlen(shared->log);
-
-	(void)snprintf(shared->log + used, sizeof(shared->log) - used, "%s %s;", verb, name);
-}
-
-static const char *directory_of(int fd, char path[static PATH_MAX])
-{
-	char link[64], *slash;
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, PATH_MAX - 1);
-	assert_true(n > 0);
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	return slash + 1;
-}
-
-int __real_fsfreeze_freeze(int fd);
-int __wrap_fsfreeze_freeze(int fd);
-int __wrap_fsfreeze_freeze(int fd)
-{
-	char path[PATH_MAX];
-	const char *name = directory_of(fd, path);
-
-	shared->pid = getpid();
-	if (strcmp(name, shared->fail) == 0)
-		return shared->error;
-	record("freeze", name);
-	return shared->real ? __real_fsfreeze_freeze(fd) : 0;
-}
-
-int __real_fsfreeze_thaw(int fd);
-int __wrap_fsfreeze_thaw(int fd);
-int __wrap_fsfreeze_thaw(int fd)
-{
-	char path[PATH_MAX];
-
-	record("thaw", directory_of(fd, path));
-	return shared->real ? __real_fsfreeze_thaw(fd) : 0;
-}
-
-/* One freeze with its loop. A test lists states that it waits for and what it does then. */
-struct step {
-	const char *state;
-	void (*act)(void);
-};
-
-static struct {
-	struct root *root;
-	struct settings settings;
-	sd_event *event;
-	struct freeze *freeze;
-	const struct step *step;
-	struct report report;
-	bool late;
-} t;
-
-static const char *node(const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), FREEZE_PATH "/%s", name);
-	return report_find(&t.report, path);
-}
-
-static void on_changed(void *userdata)
-{
-	(void)userdata;
-	report_clear(&t.report);
-	assert_int_equal(freeze_report(t.freeze, &t.report), 0);
-	while (t.step->state && strcmp(node("state"), t.step->state) == 0) {
-		const struct step *step = t.step++;
-
-		if (step->act)
-			step->act();
-		else
-			sd_event_exit(t.event, 0);
-	}
-}
-
-static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	(void)userdata;
-	t.late = true;
-	return sd_event_exit(t.event, 0);
-}
-
-static int set_up(void **state)
-{
-	char text[1024];
-	int r = root_set_up(state);
-
-	if (r != 0)
-		return r;
-	memset(&t, 0, sizeof(t));
-	memset(shared, 0, sizeof(*shared));
-	t.root = *state;
-	settings_default(&t.settings);
-	root_file(t.root, "a/x", "");
-	root_file(t.root, "b/x", "");
-	root_file(t.root, "c/x", "");
-	root_file(t.root, "ro/x", "");
-	snprintf(text, sizeof(text),
-		 "1 0 202:1 / %s/a rw - ext4 /dev/xvda1 rw\n"
-		 "2 1 202:2 / %s/b rw - ext4 /dev/xvda2 rw\n"
-		 "3 1 202:3 / %s/ro rw - ext4 /dev/xvda3 ro\n"
-		 "4 1 202:4 / %s/c ro - xfs /dev/xvda4 rw\n"
-		 "5 1 0:20 / /proc rw - proc proc rw\n",
-		 t.root->path, t.root->path, t.root->path, t.root->path);
-	root_file(t.root, "proc/self/mountinfo", text);
-	return setenv("XENPV_HOOKS", t.root->path, 1);
-}
-
-static int tear_down(void **state)
-{
-	report_clear(&t.report);
-	return root_tear_down(state);
-}
-
-static void hook(const char *path, const char *script)
-{
-	char full[PATH_MAX];
-
-	root_file(t.root, path, script);
-	snprintf(full, sizeof(full), "%s/%s", t.root->path, path);
-	assert_int_equal(chmod(full, 0755), 0);
-}
-
-static void open_loop(void)
-{
-	assert_true(sd_event_new(&t.event) >= 0);
-	assert_true(sd_event_add_time_relative(t.event, NULL, CLOCK_MONOTONIC, LIMIT_USEC, 0,
-					       on_limit, NULL) >= 0);
-	assert_int_equal(
-		freeze_new(t.event, NULL, &t.settings, t.root->path, on_changed, NULL, &t.freeze),
-		0);
-}
-
-static void close_loop(void)
-{
-	freeze_free(t.freeze);
-	t.freeze = NULL;
-	t.event = sd_event_unref(t.event);
-}
-
-static void run(const char *request, const struct step *steps)
-{
-	open_loop();
-	t.step = steps;
-	freeze_request(t.freeze, request, false);
-	sd_event_loop(t.event);
-	close_loop();
-	assert_false(t.late);
-	assert_null(t.step->state);
-}
-
-static void ask_thaw(void)
-{
-	freeze_request(t.freeze, "thaw " ID, false);
-}
 
 static void test_parse(void **state)
 {
@@ -323,7 +140,7 @@ static void test_some_know_no_freezing(void **state)
 
 static void kill_process(void)
 {
-	assert_int_equal(kill(shared->pid, SIGKILL), 0);
+	assert_int_equal(kill(shared->watch, SIGKILL), 0);
 }
 
 static void test_process_killed(void **state)
@@ -337,6 +154,97 @@ static void test_process_killed(void **state)
 	assert_string_equal(node("reason"), "error");
 	assert_non_null(strstr(node("error"), "killed"));
 	assert_non_null(strstr(shared->log, "thaw a;thaw b;thaw c;"));
+}
+
+/* The powers that the unit leaves the agent, as a mask. */
+static uint64_t unit_capabilities(void)
+{
+	static const struct {
+		const char *name;
+		int bit;
+	} names[] = {
+		{ "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
+		{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
+		{ "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
+		{ "CAP_SYS_TIME", CAP_SYS_TIME },
+		{ "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
+	};
+	static const char key[] = "CapabilityBoundingSet=";
+	FILE *file = fopen(SOURCE_ROOT "/packaging/systemd/xenpv-agent.service", "re");
+	uint64_t mask = 0;
+	char line[300];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, strlen(key)) != 0)
+			continue;
+		for (char *word = strtok(line + strlen(key), " \n"); word;
+		     word = strtok(NULL, " \n")) {
+			size_t i = 0;
+
+			while (i < ELEMENTSOF(names) && strcmp(names[i].name, word) != 0)
+				i++;
+			assert_true(i < ELEMENTSOF(names));
+			mask |= UINT64_C(1) << names[i].bit;
+		}
+	}
+	fclose(file);
+	assert_true(mask != 0);
+	return mask;
+}
+
+/* Give up all others. What this test has not got itself it does without. */
+static void keep_capabilities(uint64_t mask)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &header, data), 0);
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(mask >> 32 * i);
+		data[i].effective = data[i].permitted;
+	}
+	assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+static bool may(int capability)
+{
+	return prctl(PR_CAPBSET_READ, capability) == 1 && geteuid() == 0;
+}
+
+/* Mounted in, and on, a directory that is another user's alone, as databases have them. */
+static void test_private_directories(void **state)
+{
+	static const struct step steps[] = { { "frozen", ask_thaw }, { "thawed", NULL }, { 0 } };
+	static const char *const private[] = { "a", "p" };
+	char path[PATH_MAX], text[1024];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!may(CAP_DAC_READ_SEARCH) || !may(CAP_CHOWN))
+		skip();
+	root_file(t.root, "p/d/x", "");
+	snprintf(text, sizeof(text),
+		 "1 0 202:1 / %s/a rw - ext4 /dev/xvda1 rw\n"
+		 "2 1 202:2 / %s/p/d rw - ext4 /dev/xvda2 rw\n",
+		 t.root->path, t.root->path);
+	root_file(t.root, "proc/self/mountinfo", text);
+	for (size_t i = 0; i < ELEMENTSOF(private); i++) {
+		snprintf(path, sizeof(path), "%s/%s", t.root->path, private[i]);
+		assert_int_equal(chmod(path, 0700), 0);
+		assert_int_equal(chown(path, 65534, 65534), 0);
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		keep_capabilities(unit_capabilities());
+		run("freeze " ID " 60", steps);
+		_exit(strcmp(node("filesystems"), "2") == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_string_equal(shared->log, "freeze d;freeze a;thaw a;thaw d;");
 }
 
 static void die(void)
@@ -484,7 +392,7 @@ static void test_real(void **state)
 	assert_int_equal(status, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, freezing_set_up, freezing_tear_down)
 
 int main(int argc, char **argv)
 {
@@ -496,6 +404,7 @@ int main(int argc, char **argv)
 		TEST(test_some_know_no_freezing),
 		TEST(test_process_killed),
 		TEST(test_agent_killed),
+		TEST(test_private_directories),
 		TEST(test_shutdown_thaws),
 		TEST(test_thaw_before_frozen),
 		TEST(test_hook_fails),
@@ -514,9 +423,7 @@ int main(int argc, char **argv)
 	/* Mounts are gone with the test, whatever becomes of it. */
 	if (unshare(CLONE_NEWNS) == 0)
 		(void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
-	if (shared == MAP_FAILED)
+	if (freezing_share() < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

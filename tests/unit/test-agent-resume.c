@@ -26,6 +26,7 @@ static struct {
 	int64_t offset; /* of our clock, nanoseconds ahead of the host's */
 	struct time_status status;
 	int refuse; /* errno of attempts to change the clock, or 0 */
+	bool synchronised;
 	int steps, slews;
 	long slew_usec;
 } t;
@@ -54,7 +55,7 @@ int __wrap_clock_settime(clockid_t id, const struct timespec *ts)
 		return -1;
 	}
 	assert_in_range(ts->tv_nsec, 0, SEC - 1);
-	assert_true(offset > t.offset); /* never back */
+	assert_true(offset > t.offset || t.offset - offset >= SEC); /* never a little back */
 	t.offset = offset;
 	return 0;
 }
@@ -92,6 +93,7 @@ static const char *resume(const struct settings *settings, int64_t offset, bool 
 	t.status = (struct time_status){
 		.source = managed ? TIME_CHRONY : TIME_NONE,
 		.managed = managed,
+		.synchronised = t.synchronised,
 		.has_host = true,
 		.host = { .accuracy = 1000 },
 	};
@@ -108,24 +110,26 @@ static void expect(const char *correction, const char *name, int steps, int slew
 	assert_int_equal(t.slews, slews);
 }
 
-/* Behind by more than a moment, as after a long sleep: right at once. */
+/* Off by a second or more, as after a long sleep or on another host: right at once. */
 static void test_step(void **state)
 {
-	static const int64_t behind[] = { 501 * MS, SEC, 61 * SEC, 30 * 86400 * SEC };
+	static const int64_t offsets[] = { SEC, 61 * SEC, 30 * 86400 * SEC };
 	struct settings settings;
 
 	(void)state;
 	settings_default(&settings);
-	for (size_t i = 0; i < ELEMENTSOF(behind); i++) {
-		expect(resume(&settings, -behind[i], false), "stepped", 1, 0);
-		assert_true(llabs(t.offset) < SEC); /* the promise */
-		assert_true(llabs(t.offset) < MS);
+	for (size_t i = 0; i < ELEMENTSOF(offsets); i++) {
+		for (int sign = -1; sign <= 1; sign += 2) {
+			expect(resume(&settings, sign * offsets[i], false), "stepped", 1, 0);
+			assert_true(llabs(t.offset) < SEC); /* the promise */
+			assert_true(llabs(t.offset) < MS);
+		}
 	}
 }
 
 static void test_slew(void **state)
 {
-	static const int64_t offsets[] = { -499 * MS, -2 * MS, 2 * MS, 499 * MS, 59 * SEC };
+	static const int64_t offsets[] = { -999 * MS, -2 * MS, 2 * MS, 999 * MS };
 	struct settings settings;
 
 	(void)state;
@@ -139,15 +143,18 @@ static void test_slew(void **state)
 	expect(resume(&settings, 900000, false), "none", 0, 0);
 }
 
-/* Far ahead: back it is not stepped, and slewing would take days. */
-static void test_never_back(void **state)
+/* The host takes local time for UTC: a clock that was set by somebody is right. */
+static void test_time_zone(void **state)
 {
 	struct settings settings;
 
 	(void)state;
 	settings_default(&settings);
+	t.synchronised = true;
 	expect(resume(&settings, 3600 * SEC, false), "ahead", 0, 0);
 	assert_int_equal(t.offset, 3600 * SEC);
+	t.synchronised = false;
+	expect(resume(&settings, 3600 * SEC, false), "stepped", 1, 0);
 }
 
 static void test_daemon_present(void **state)
@@ -186,7 +193,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_slew),
-		cmocka_unit_test(test_never_back),
+		cmocka_unit_test(test_time_zone),
 		cmocka_unit_test(test_daemon_present),
 		cmocka_unit_test(test_not_wished_nor_possible),
 	};

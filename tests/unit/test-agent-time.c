@@ -184,34 +184,45 @@ static void test_decisions(void **state)
 {
 	static const struct {
 		int64_t offset, accuracy;
-		bool rtc, managed;
+		bool rtc, managed, synchronised;
 		enum correction expected;
 	} cases[] = {
-		{ 0, 100, false, false, CORRECTION_NONE },
-		{ 900000, 100, false, false, CORRECTION_NONE },
-		{ -20 * MS, 100, false, false, CORRECTION_SLEW },
-		{ 20 * MS, 100, false, false, CORRECTION_SLEW },
-		{ -499 * MS, 100, false, false, CORRECTION_SLEW },
-		{ -600 * MS, 100, false, false, CORRECTION_STEP },
-		{ -3600 * SEC, 100, false, false, CORRECTION_STEP },
-		/* never back */
-		{ 5 * SEC, 100, false, false, CORRECTION_SLEW },
-		{ 3600 * SEC, 100, false, false, CORRECTION_AHEAD },
+		{ 0, 100, false, false, false, CORRECTION_NONE },
+		{ 900000, 100, false, false, false, CORRECTION_NONE },
+		/* less than a second is slewed, never stepped back */
+		{ -20 * MS, 100, false, false, false, CORRECTION_SLEW },
+		{ 20 * MS, 100, false, false, false, CORRECTION_SLEW },
+		{ -999 * MS, 100, false, false, false, CORRECTION_SLEW },
+		{ 999 * MS, 100, false, false, false, CORRECTION_SLEW },
+		/* a second or more is not awaited, whether ahead or behind */
+		{ -SEC, 100, false, false, false, CORRECTION_STEP },
+		{ SEC, 100, false, false, false, CORRECTION_STEP },
+		{ 59 * SEC, 100, false, false, true, CORRECTION_STEP },
+		{ -3600 * SEC, 100, false, false, false, CORRECTION_STEP },
+		{ 3600 * SEC, 100, false, false, false, CORRECTION_STEP },
+		{ 2000 * SEC, 100, false, false, true, CORRECTION_STEP },
+		/* but for the host's clock in another time zone */
+		{ 3600 * SEC, 100, false, false, true, CORRECTION_AHEAD },
+		{ 3600 * SEC, SEC / 2, true, false, true, CORRECTION_AHEAD },
+		{ -3600 * SEC, 100, false, false, true, CORRECTION_STEP },
 		/* never against a daemon */
-		{ -3600 * SEC, 100, false, true, CORRECTION_NONE },
-		{ -20 * MS, 100, false, true, CORRECTION_NONE },
+		{ -3600 * SEC, 100, false, true, true, CORRECTION_NONE },
+		{ 59 * SEC, 100, false, true, true, CORRECTION_NONE },
+		{ 59 * SEC, 100, false, true, false, CORRECTION_NONE },
+		{ -20 * MS, 100, false, true, true, CORRECTION_NONE },
 		/* an RTC of whole seconds */
-		{ -900 * MS, SEC / 2, true, false, CORRECTION_NONE },
-		{ 900 * MS, SEC / 2, true, false, CORRECTION_NONE },
-		{ -1100 * MS, SEC / 2, true, false, CORRECTION_STEP },
-		{ 1100 * MS, SEC / 2, true, false, CORRECTION_SLEW },
+		{ -900 * MS, SEC / 2, true, false, false, CORRECTION_NONE },
+		{ 900 * MS, SEC / 2, true, false, false, CORRECTION_NONE },
+		{ -1100 * MS, SEC / 2, true, false, false, CORRECTION_STEP },
+		{ 1100 * MS, SEC / 2, true, false, false, CORRECTION_STEP },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct hostclock clock = { cases[i].offset, cases[i].accuracy, cases[i].rtc };
 
-		assert_int_equal(hostclock_decide(&clock, cases[i].managed), cases[i].expected);
+		assert_int_equal(hostclock_decide(&clock, cases[i].managed, cases[i].synchronised),
+				 cases[i].expected);
 	}
 }
 

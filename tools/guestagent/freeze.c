@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "freezer.h"
 #include "hookrun.h"
@@ -14,6 +16,8 @@
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "mounts.h"
+
+#define RECOVERY_USEC ((uint64_t)10 * 1000000)
 
 enum state {
 	STATE_NONE, /* nothing was asked */
@@ -40,8 +44,9 @@ struct freeze {
 	char *error;
 	enum state outcome; /* to be told when the hooks after it have ended */
 	bool ending;        /* a thaw was asked for, or the hooks after one run */
+	bool over;          /* the file systems are thawed, but for what hangs */
 	struct hookrun *hooks;
-	struct freezer *freezer;
+	struct freezer *freezer; /* also while something hangs after its freeze */
 };
 
 static bool take_word(const char **text, char *ret, size_t size)
@@ -103,6 +108,7 @@ static void begin(struct freeze *freeze, const char *id, uint32_t seconds)
 	freeze->n = 0;
 	freeze->seconds = seconds;
 	freeze->ending = false;
+	freeze->over = false;
 	(void)snprintf(freeze->id, sizeof(freeze->id), "%s", id);
 }
 
@@ -122,6 +128,9 @@ static void on_hooks_after(void *userdata, int result)
 		log_warning(result, "hooks after the thaw: %m");
 	if (freeze->outcome == STATE_FAILED)
 		log_warning(0, "not frozen: %s", freeze->error ?: "out of memory");
+	else if (freeze->error)
+		log_warning(0, "thawed %" PRIu32 " file systems (%s): %s", freeze->n,
+			    freeze->reason, freeze->error);
 	else
 		log_info("thawed %" PRIu32 " file systems (%s)", freeze->n, freeze->reason);
 	set_state(freeze, freeze->outcome);
@@ -141,41 +150,70 @@ static void end(struct freeze *freeze, enum state outcome, const char *reason)
 		on_hooks_after(freeze, r);
 }
 
-static void on_freezer(void *userdata, enum freezer_event event, uint32_t n, int error,
-		       const char *target)
+static void free_freezer(struct freeze *freeze)
+{
+	freezer_free(freeze->freezer);
+	freeze->freezer = NULL;
+}
+
+static void explain(struct freeze *freeze, const struct freezer_news *news)
+{
+	if (news->event == FREEZER_FAILED)
+		set_error(freeze, "%s cannot be frozen: %s", news->target ?: "a file system",
+			  strerror(-news->error));
+	else if (news->hangs && news->hung)
+		set_error(freeze, "%s is not thawed yet: its disk does not answer", news->hung);
+	else if (news->hangs)
+		set_error(freeze, "nothing is frozen, but a disk does not answer");
+	else if (news->event == FREEZER_LOST)
+		set_error(freeze, "the process that held the freeze was killed");
+}
+
+/* Of a freeze that is over, or that an earlier agent has begun. */
+static void on_rest(struct freeze *freeze, const struct freezer_news *news)
+{
+	if (news->event == FREEZER_LOST)
+		log_warning(0,
+			    "thawed %" PRIu32 " file systems that an agent before this one had "
+			    "left frozen",
+			    news->n);
+	if (news->hung)
+		log_warning(0, "%s is not thawed%s", news->hung,
+			    news->hangs ? " yet: its disk does not answer"
+					: ": see \"fsfreeze --unfreeze\"");
+	if (news->hangs)
+		return;
+	if (news->event == FREEZER_ENDED && !news->hung)
+		log_info("the disk answers again, and nothing is frozen any more");
+	free_freezer(freeze);
+}
+
+static void on_freezer(void *userdata, const struct freezer_news *news)
 {
 	struct freeze *freeze = userdata;
-	const char *asked = freeze->reason ?: "asked";
+	const char *reason = freeze->reason ?: "asked";
 
-	freeze->n = n;
-	if (event == FREEZER_FROZEN) {
+	if (!freeze_is_active(freeze) || freeze->over) {
+		on_rest(freeze, news);
+		return;
+	}
+	freeze->n = news->n;
+	if (news->event == FREEZER_FROZEN) {
 		/* No word in the log: the journal's own disk is frozen. */
 		if (!freeze->ending)
 			set_state(freeze, STATE_FROZEN);
 		return;
 	}
-	if (event == FREEZER_FAILED)
-		set_error(freeze, "%s cannot be frozen: %s", target ?: "a file system",
-			  strerror(-error));
-	if (event == FREEZER_LOST)
-		set_error(freeze, "the process that held the freeze was killed");
-	freezer_free(freeze->freezer);
-	freeze->freezer = NULL;
-	switch (event) {
-	case FREEZER_FAILED:
-		end(freeze, STATE_FAILED, NULL);
-		break;
-	case FREEZER_TIMEOUT:
-		end(freeze, STATE_THAWED, "timeout");
-		break;
-	case FREEZER_LOST:
-		end(freeze, STATE_THAWED, "error");
-		break;
-	case FREEZER_THAWED:
-	case FREEZER_FROZEN:
-		end(freeze, STATE_THAWED, asked);
-		break;
-	}
+	explain(freeze, news);
+	if (news->event == FREEZER_TIMEOUT)
+		reason = "timeout";
+	else if (news->event == FREEZER_LOST || news->hangs)
+		reason = "error";
+	/* What hangs is awaited, but not by the host and the hooks. */
+	freeze->over = true;
+	if (!news->hangs)
+		free_freezer(freeze);
+	end(freeze, news->event == FREEZER_FAILED ? STATE_FAILED : STATE_THAWED, reason);
 }
 
 static void on_hooks_before(void *userdata, int result)
@@ -231,7 +269,7 @@ static void thaw(struct freeze *freeze, const char *reason)
 		return;
 	freeze->ending = true;
 	freeze->reason = reason;
-	if (freeze->freezer)
+	if (freeze->freezer && !freeze->over)
 		freezer_thaw(freeze->freezer);
 }
 
@@ -273,6 +311,9 @@ void freeze_request(struct freeze *freeze, const char *text, bool old)
 		refuse(freeze, request.id, "the request is older than the agent");
 	else if (!freeze->settings->freeze)
 		refuse(freeze, request.id, "forbidden by agent.conf in the guest");
+	else if (freeze->freezer)
+		refuse(freeze, request.id,
+		       "an earlier freeze is not over yet; if that lasts, a disk does not answer");
 	else
 		start(freeze, &request);
 }
@@ -336,6 +377,7 @@ int freeze_new(sd_event *event, struct manager *manager, const struct settings *
 	       struct freeze **ret)
 {
 	struct freeze *freeze = malloc(sizeof(*freeze));
+	int r;
 
 	if (!freeze)
 		return -ENOMEM;
@@ -347,6 +389,9 @@ int freeze_new(sd_event *event, struct manager *manager, const struct settings *
 		.changed = changed,
 		.userdata = userdata,
 	};
+	r = freezer_recover(event, on_freezer, freeze, &freeze->freezer);
+	if (r < 0)
+		log_warning(r, "what an earlier agent may have left frozen is not thawed: %m");
 	*ret = freeze;
 	return 0;
 }
@@ -360,4 +405,55 @@ void freeze_free(struct freeze *freeze)
 	free(freeze->error);
 	free(freeze->seen);
 	free(freeze);
+}
+
+struct recovery {
+	struct freezer *freezer;
+	sd_event *event;
+};
+
+static void on_recovered(void *userdata, const struct freezer_news *news)
+{
+	struct recovery *recovery = userdata;
+
+	if (news->event == FREEZER_LOST)
+		log_warning(0, "thawed %" PRIu32 " file systems that the agent had left frozen",
+			    news->n);
+	if (news->hung)
+		log_warning(0, "%s is not thawed%s", news->hung,
+			    news->hangs ? " yet: its disk does not answer" : "");
+	if (!news->hangs)
+		sd_event_exit(recovery->event, news->hung ? -EBUSY : 0);
+}
+
+static int recover(struct recovery *recovery)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r = sd_event_new(&recovery->event);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(recovery->event, NULL, CLOCK_MONOTONIC, RECOVERY_USEC, 0,
+				       NULL, (void *)(intptr_t)-EBUSY);
+	if (r < 0)
+		return r;
+	r = freezer_recover(recovery->event, on_recovered, recovery, &recovery->freezer);
+	return r > 0 ? sd_event_loop(recovery->event) : r;
+}
+
+int freeze_recover(void)
+{
+	struct recovery recovery = { 0 };
+	int r = recover(&recovery);
+
+	if (r < 0)
+		log_error(r, "cannot thaw what the agent has left frozen: %m");
+	freezer_free(recovery.freezer);
+	sd_event_unref(recovery.event);
+	return r;
 }

@@ -52,7 +52,8 @@ struct freeze;
  * @root: "" for the running system
  * @changed: the report is another now; called from the event loop and freeze_request()
  *
- * @settings and @manager have to outlive it. Errors: -ENOMEM.
+ * Thaws what an agent left that was killed. @settings and @manager have to outlive it.
+ * Errors: -ENOMEM.
  */
 int freeze_new(sd_event *event, struct manager *manager, const struct settings *settings,
 	       const char *root, void (*changed)(void *userdata), void *userdata,
@@ -78,5 +79,13 @@ void freeze_reset(struct freeze *freeze);
 /* Add the nodes to @report, FREEZE_PATH as absent if there is nothing to say. -ENOMEM. */
 int freeze_report(const struct freeze *freeze, struct report *report);
 
-/* Thaw if need be, and wait until that is done. */
+/*
+ * freeze_recover - thaw what an agent left that was killed, and wait until that is done
+ *
+ * Ten seconds at most. For a process that is no agent. Errors: -EBUSY (a disk does not answer,
+ * or it took longer), negative errno; logged.
+ */
+int freeze_recover(void);
+
+/* Thaw if need be, and wait until that is done, as freezer_free(). */
 void freeze_free(struct freeze *freeze);

@@ -16,12 +16,11 @@
 /* The clock id of an open PHC, as the kernel's documentation of PTP has it. */
 #define PHC_CLOCK(fd) ((clockid_t)((((unsigned int)~(fd)) << 3) | 3))
 /* Of several readings, the one that the system was interrupted least in counts. */
-#define READINGS      5
+#define READINGS 5
 
-#define STEP_MIN_NSEC (NSEC_PER_SEC / 2)
+/* Below, the kernel's pace of 500 microseconds a second takes 34 minutes at most. */
+#define STEP_MIN_NSEC NSEC_PER_SEC
 #define SLEW_MIN_NSEC (NSEC_PER_SEC / 1000)
-/* At 500 microseconds a second, the kernel's pace, this takes more than a day. */
-#define SLEW_MAX_NSEC (60 * NSEC_PER_SEC)
 
 #define ZONE_STEP     900
 #define ZONE_SLACK    60
@@ -113,18 +112,17 @@ int hostclock_read(const char *root, bool local, struct hostclock *ret)
 	return read_rtc(rtc, local, ret);
 }
 
-enum correction hostclock_decide(const struct hostclock *clock, bool managed)
+enum correction hostclock_decide(const struct hostclock *clock, bool managed, bool synchronised)
 {
 	int64_t distance = llabs(clock->offset);
 
 	if (managed || distance <= clock->accuracy + SLEW_MIN_NSEC)
 		return CORRECTION_NONE;
-	if (clock->offset < 0 && distance > clock->accuracy + STEP_MIN_NSEC)
-		return CORRECTION_STEP;
+	if (distance >= STEP_MIN_NSEC)
+		return clock->offset > 0 && synchronised && hostclock_zone(clock) ? CORRECTION_AHEAD
+										  : CORRECTION_STEP;
 	/* The RTC knows whole seconds only: less than one is better left alone. */
-	if (clock->rtc && distance < NSEC_PER_SEC)
-		return CORRECTION_NONE;
-	return distance > SLEW_MAX_NSEC ? CORRECTION_AHEAD : CORRECTION_SLEW;
+	return clock->rtc ? CORRECTION_NONE : CORRECTION_SLEW;
 }
 
 static int step(int64_t offset)

@@ -25,19 +25,22 @@ int hostclock_read(const char *root, bool local, struct hostclock *ret);
 
 enum correction {
 	CORRECTION_NONE,
-	CORRECTION_STEP, /* forward, at once */
-	CORRECTION_SLEW, /* a little faster or slower until it is right */
-	CORRECTION_AHEAD /* too far ahead to be slewed, and never stepped back */
+	CORRECTION_STEP, /* at once, in either direction */
+	CORRECTION_SLEW, /* a little faster or slower until it is right, never back */
+	CORRECTION_AHEAD /* ahead by what looks like a time zone: left alone */
 };
 
 /*
  * hostclock_decide - what to do with the clock after a resume
  * @managed: chronyd or ntpd runs: the clock is theirs
+ * @synchronised: somebody had set the clock before the suspension
  *
- * A step is forward only: programs take a clock that jumps back worse than one that is
- * ahead. Pure.
+ * A second or more is a step: the guest was away, or is on another host, and at the pace of
+ * slewing it would be wrong for hours. Less is slewed, since programs take a clock that jumps
+ * back worse than one that is a little ahead; a second takes 34 minutes. A clock that was set
+ * well and is ahead by a time zone is not stepped back: it is the host's that is wrong then. Pure.
  */
-enum correction hostclock_decide(const struct hostclock *clock, bool managed);
+enum correction hostclock_decide(const struct hostclock *clock, bool managed, bool synchronised);
 
 /*
  * hostclock_apply - change the system clock by @clock's offset

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "freeze.h"
 #include "hooks.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -32,11 +33,12 @@ enum mode {
 	MODE_JSON,
 	MODE_STOPPED,
 	MODE_HOOKS,
+	MODE_THAW,
 };
 
 static void usage(FILE *file)
 {
-	fputs("Usage: xenpv-agent [--once | --json | --stopped | --hooks=NAME]\n"
+	fputs("Usage: xenpv-agent [--once | --json | --stopped | --hooks=NAME | --thaw]\n"
 	      "                   [--config=FILE] [--verbose]\n"
 	      "\n"
 	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
@@ -45,6 +47,7 @@ static void usage(FILE *file)
 	      "      --json     print the report and touch no xenstore\n"
 	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
 	      "      --hooks=NAME  run the hooks for shutdown, freeze or thaw; for systemd\n"
+	      "      --thaw     thaw what a killed agent left frozen; for systemd\n"
 	      "  -c, --config=FILE  settings, instead of " SETTINGS_PATH "\n"
 	      "  -v, --verbose  log more\n"
 	      "  -h, --help     print this and exit\n"
@@ -171,6 +174,12 @@ static int run_stopped(const struct settings *settings)
 	return publish_once(&report);
 }
 
+static int run_thaw(const struct settings *settings)
+{
+	(void)settings;
+	return freeze_recover();
+}
+
 /* Choose @chosen in *mode; false if another mode was chosen before. */
 static bool choose(enum mode *mode, enum mode chosen)
 {
@@ -187,12 +196,14 @@ int main(int argc, char **argv)
 		OPT_JSON,
 		OPT_STOPPED,
 		OPT_HOOKS,
+		OPT_THAW,
 	};
 	static const struct option options[] = {
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "stopped", no_argument, NULL, OPT_STOPPED },
 		{ "hooks", required_argument, NULL, OPT_HOOKS },
+		{ "thaw", no_argument, NULL, OPT_THAW },
 		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -202,7 +213,7 @@ int main(int argc, char **argv)
 	static int (*const runs[])(const struct settings *settings) = {
 		[MODE_RUN] = run,         [MODE_ONCE] = run_once,
 		[MODE_JSON] = run_json,   [MODE_STOPPED] = run_stopped,
-		[MODE_HOOKS] = run_hooks,
+		[MODE_HOOKS] = run_hooks, [MODE_THAW] = run_thaw,
 	};
 	const char *config = SETTINGS_PATH;
 	enum mode mode = MODE_RUN;
@@ -232,6 +243,9 @@ int main(int argc, char **argv)
 				return EX_USAGE;
 			}
 			break;
+		case OPT_THAW:
+			ok = ok && choose(&mode, MODE_THAW);
+			break;
 		case 'c':
 			config = optarg;
 			break;
@@ -249,7 +263,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!ok) {
-		fputs("xenpv-agent: --once, --json, --stopped and --hooks exclude each other\n",
+		fputs("xenpv-agent: --once, --json, --stopped, --hooks and --thaw exclude each "
+		      "other\n",
 		      stderr);
 		return EX_USAGE;
 	}
@@ -257,7 +272,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "xenpv-agent: unexpected argument: %s\n", argv[optind]);
 		return EX_USAGE;
 	}
-	if (settings_load(config, &settings, error, sizeof(error)) < 0) {
+	/* Thawing is not kept from it by an error in the settings. */
+	settings_default(&settings);
+	if (mode != MODE_THAW && settings_load(config, &settings, error, sizeof(error)) < 0) {
 		log_error(0, "%s", error);
 		return EX_CONFIG;
 	}

@@ -183,7 +183,7 @@ void sources_resumed(struct sources *sources)
 	sources->correction = NULL;
 	if (!status.has_host)
 		return;
-	correction = hostclock_decide(&status.host, status.managed);
+	correction = hostclock_decide(&status.host, status.managed, status.synchronised);
 	r = hostclock_apply(correction, &status.host);
 	if (r < 0) {
 		log_warning(r, "the clock is %+.3f s off and cannot be set: %m",
@@ -192,10 +192,12 @@ void sources_resumed(struct sources *sources)
 	}
 	sources->correction = correction_name(correction);
 	if (correction == CORRECTION_AHEAD)
-		log_warning(0,
-			    "the clock is %.3f s ahead of the host's; it is not stepped back: "
-			    "set it by hand or run chronyd",
-			    (double)status.host.offset / 1e9);
+		log_warning(
+			0,
+			"the clock is %.3f s ahead of the host's, which looks like a time zone "
+			"and not like a wrong clock; it is left alone: put the host's right, or "
+			"localtime in the domain's configuration, or set this one by hand",
+			(double)status.host.offset / 1e9);
 	else if (correction != CORRECTION_NONE)
 		log_info("the clock was %+.3f s off after the resume and is %s",
 			 (double)status.host.offset / 1e9, sources->correction);

@@ -6,11 +6,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/parse.h"
+#include "rundir.h"
 
 #define STAMP_FILE "shutdown-since"
 
@@ -22,30 +22,11 @@ uint64_t stamp_now(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static const char *directory(void)
-{
-	const char *dir = getenv("RUNTIME_DIRECTORY");
-
-	return dir && *dir ? dir : STAMP_DIRECTORY;
-}
-
-/* The directory, opened; made first if @create. Returns a descriptor or a negative errno. */
-static int open_directory(bool create)
-{
-	const char *dir = directory();
-	int fd;
-
-	if (create && mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 int stamp_save(uint64_t usec)
 {
 	_cleanup_close_ int dir = -1, fd = -1;
 
-	dir = open_directory(true);
+	dir = rundir_open(true);
 	if (dir < 0)
 		return dir;
 	fd = openat(dir, STAMP_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -60,7 +41,7 @@ int stamp_load(uint64_t *ret_usec)
 	char text[32];
 	ssize_t n;
 
-	dir = open_directory(false);
+	dir = rundir_open(false);
 	if (dir < 0)
 		return dir;
 	fd = openat(dir, STAMP_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -75,7 +56,7 @@ int stamp_load(uint64_t *ret_usec)
 
 int stamp_remove(void)
 {
-	_cleanup_close_ int dir = open_directory(false);
+	_cleanup_close_ int dir = rundir_open(false);
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;

@@ -7,9 +7,6 @@
 
 #include <stdint.h>
 
-/* Used unless $RUNTIME_DIRECTORY names another, as systemd.exec(5) has it. */
-#define STAMP_DIRECTORY "/run/xenpv-agent"
-
 /* Microseconds since boot, suspended time included. */
 uint64_t stamp_now(void);
 

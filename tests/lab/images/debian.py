@@ -34,6 +34,7 @@ AGENT = {
     "usr/lib/systemd/system/xenpv-agent-hooks@.service": ROOT
     / "packaging/systemd/xenpv-agent-hooks@.service",
     "usr/lib/udev/rules.d/60-xenpv-agent.rules": ROOT / "packaging/udev/60-xenpv-agent.rules",
+    "usr/lib/udev/rules.d/60-xenpv-ptp.rules": ROOT / "packaging/udev/60-xenpv-ptp.rules",
     "etc/xenpv/agent.conf": ROOT / "packaging/config/agent.conf",
 }
 
@@ -88,7 +89,7 @@ def rootfs():
 
 
 def _build_of(modules):
-    """The directory with the guest's disk and initramfs. modules: of the frontend."""
+    """The directory with the guest's disk and initramfs. modules: see payload.guest_modules()."""
     linux = kernel.installed()
     agent = AGENT if all(path.exists() for path in AGENT.values()) else {}
     inputs = base_inputs() | {

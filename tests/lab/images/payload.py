@@ -105,13 +105,14 @@ def host_files():
 
 
 def guest_modules():
-    """What the Debian guest runs on: ours when built, else the stock frontends."""
+    """What the Debian guest runs on: ours when built, else the stock frontends; and xen-ptp."""
     modules = []
     for ours, stock in (("xen-vbd", "xen-blkfront"), ("xen-vnif", "xen-netfront")):
         for path in frontend_modules(ours) or frontend_modules(stock):
             if path not in modules:
                 modules.append(path)
-    return modules
+    clock = built(kernel.installed()) / "xen-ptp.ko"
+    return modules + [clock] * clock.exists()
 
 
 def _add_kernel(root, linux, frontends, extra):
