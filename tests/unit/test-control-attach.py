@@ -233,6 +233,27 @@ def stuck_worker(rig):
 stuck_worker.config = "drain-timeout = 1\n"
 
 
+def slow_start(rig):
+    """One that takes long to start is waited for: a busy host is no reason to start another."""
+    rig.switch("hold-hello")
+    disk = Disk(rig, 5, XVDA, rig.image("a.img"))
+    disk.create()
+    disk.plugged()
+    disk.connect(await_connected=False)
+    rig.await_(lambda: rig.messages("hello"), "a worker")
+    time.sleep(2)  # what is awaited is that nothing happens
+    rig.switch("hold-hello", on=False)
+    rig.await_node(f"{disk.backend}/state", CONNECTED)
+    check(len(rig.messages("hello")) == 1, "it was replaced")
+    # from now on it has no more time than others
+    rig.switch("mute-disconnect")
+    seconds = disk.detach(force=True)
+    check(seconds < 8, f"closed after {seconds:.2f} s")
+
+
+slow_start.config = "drain-timeout = 1\n"
+
+
 def vanished_nodes(rig):
     """A domain's whole home, and the backend's too, may go at any moment."""
     disk = Disk(rig, 5, XVDA, rig.image("a.img")).full()
@@ -467,8 +488,8 @@ def detach_at_any_time(rig):
 
 CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_second_writer,
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
-         attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, vanished_nodes,
-         bad_frontends, held_back, many_rings, kernel_backend, online_resize, tells_labels,
+         attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, slow_start,
+         vanished_nodes, bad_frontends, held_back, many_rings, kernel_backend, online_resize, tells_labels,
          tells_no_labels, ring_error, device_model, replaced_at_once, replaced_while_leaving,
          nodes_one_by_one, detach_at_any_time]
 

@@ -6,6 +6,7 @@
  *	log		one line for each message, in order
  *	fail-<type>	makes requests of that type fail with the errno written there
  *	mute-<type>	requests of that type are not answered
+ *	hold-<type>	nor is anything as long as this is there, once one has come
  *	cut-counters	leave counters files too short
  *
  * SIGUSR1 makes it report a broken ring of the last device that was connected.
@@ -202,6 +203,8 @@ static void on_message(void)
 	write_log(&m, fds, n);
 	if (read_switch("mute", names[m.type], &unused))
 		return;
+	while (read_switch("hold", names[m.type], &unused))
+		usleep(10000);
 	if (read_switch("fail", names[m.type], &err))
 		snprintf(reply.reply.text, sizeof(reply.reply.text), "told to fail");
 	reply.seq = m.seq;

@@ -18,6 +18,8 @@
 #define FENCE_PATIENCE_US UINT64_C(3000000)
 /* A device that we found here at start was ours: its old worker may be ending still. */
 #define FOUND_PATIENCE_US UINT64_C(3000000)
+/* The kernel writes a block device back before the claim of a worker that died is over. */
+#define CLAIM_PATIENCE_US UINT64_C(30000000)
 #define RETRY_FIRST_US    UINT64_C(10000)
 #define RETRY_MAX_US      UINT64_C(1000000)
 
@@ -98,6 +100,8 @@ static bool worth_waiting(struct disk *disk, int err)
 	if (disk->open_until == 0) {
 		if (err == -EAGAIN)
 			disk->open_until = now(dev) + FENCE_PATIENCE_US;
+		else if (err == -EBUSY && disk->handed)
+			disk->open_until = now(dev) + CLAIM_PATIENCE_US;
 		else if (err == -EBUSY && dev->found)
 			disk->open_until = now(dev) + FOUND_PATIENCE_US;
 	}

@@ -94,6 +94,7 @@ int disk_attach_msg(struct device *dev, struct worker_msg *msg, int kept, int *f
 	(void)text;
 	(void)size;
 	fds[0] = TAKE_FD(disk->image.fd);
+	disk->handed = true;
 	fds[1] = kept;
 	*ret_n = 2;
 	msg->attach.image = disk->image;

@@ -24,6 +24,7 @@ struct disk {
 	struct opener *opener;
 	struct opener *refresher;
 	unsigned int unplug_tries; /* to take the image from the device model */
+	bool handed;               /* a worker has had the image, and may be dying with it */
 	uint64_t open_until;       /* CLOCK_MONOTONIC us: until when a held image is waited for */
 	bool resize_wanted;        /* the size changed while the link was busy */
 

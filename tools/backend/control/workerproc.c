@@ -17,6 +17,10 @@
 #include "lib/fdpass.h"
 #include "lib/log.h"
 
+/* A worker that is being started has this much more time: the host may be busy, and a restart
+ * would not make that better. */
+#define START_GRACE_US UINT64_C(15000000)
+
 /* Patience with a killed worker, us. */
 #define UNKILLABLE_US UINT64_C(1000000)
 
@@ -35,7 +39,8 @@ struct workerproc {
 	sd_event *event;
 	pid_t pid;
 	int sock;
-	unsigned int answer_timeout_s;
+	uint64_t answer_timeout; /* us */
+	bool greeted;            /* it has answered once */
 	uint32_t next_seq;
 	struct request_list unsent, sent; /* both in the order of their deadlines */
 	sd_event_source *io, *child, *timer;
@@ -210,6 +215,26 @@ static void send_waiting(struct workerproc *w)
 									     : EPOLLIN | EPOLLOUT);
 }
 
+static void cut_deadlines(struct request_list *list, uint64_t latest)
+{
+	struct request *q;
+
+	TAILQ_FOREACH (q, list, link)
+		if (q->deadline > latest)
+			q->deadline = latest;
+}
+
+/* It has started: from now on it is to be as quick as any. */
+static void end_grace(struct workerproc *w)
+{
+	uint64_t now;
+
+	w->greeted = true;
+	sd_event_now(w->event, CLOCK_MONOTONIC, &now);
+	cut_deadlines(&w->sent, now + w->answer_timeout);
+	cut_deadlines(&w->unsent, now + w->answer_timeout);
+}
+
 static void on_answer(struct workerproc *w, struct worker_msg *msg)
 {
 	struct request *q;
@@ -223,6 +248,8 @@ static void on_answer(struct workerproc *w, struct worker_msg *msg)
 		return;
 	}
 	TAILQ_REMOVE(&w->sent, q, link);
+	if (!w->greeted)
+		end_grace(w);
 	arm_timer(w);
 	msg->reply.text[sizeof(msg->reply.text) - 1] = '\0';
 	if (msg->reply.error > 0)
@@ -352,7 +379,7 @@ int workerproc_start(sd_event *event, const struct workerproc_settings *settings
 		return -ENOMEM;
 	w->event = sd_event_ref(event);
 	w->sock = -1;
-	w->answer_timeout_s = settings->answer_timeout_s;
+	w->answer_timeout = settings->answer_timeout_s * UINT64_C(1000000);
 	w->events = *events;
 	w->userdata = userdata;
 	TAILQ_INIT(&w->unsent);
@@ -400,7 +427,7 @@ int workerproc_request(struct workerproc *w, struct worker_msg *msg, int *fds, s
 	q->fn = fn;
 	q->userdata = userdata;
 	sd_event_now(w->event, CLOCK_MONOTONIC, &now);
-	q->deadline = now + w->answer_timeout_s * UINT64_C(1000000);
+	q->deadline = now + w->answer_timeout + (w->greeted ? 0 : START_GRACE_US);
 	TAILQ_INSERT_TAIL(&w->unsent, q, link);
 	send_waiting(w);
 	arm_timer(w);
