@@ -20,6 +20,7 @@ IMPOSSIBLE = (
     ("rx-bad-flags", "a GSO prefix, which it was not offered"),
     ("rx-bad-index", "receive response index"),
     ("rx-long-chain", "a packet with too many slots"),
+    ("rx-error-chain", "a packet with too many slots"),
     ("rx-extra-type", "an extra info of unknown type"),
     ("rx-extra-chain", "two extra infos of one type"),
 )

@@ -171,7 +171,8 @@ static uint64_t longest_sleep(const struct vif_queue *q)
 {
 	uint64_t now = vif_now(), until = UINT64_MAX, end;
 
-	if (q->tx.hold)
+	/* with a batch in hand what follows is held anyway, until the tap takes it */
+	if (q->tx.hold && !q->tx.nr_packets)
 		until = q->tx.hold > now ? q->tx.hold - now : 0;
 	if (vif_rx_waits(q)) {
 		end = q->rx.wait_since + VIF_STALL_MS * NS_PER_MS;
