@@ -127,12 +127,18 @@ int xvif_connect(struct xenpv_link *link)
 	return 0;
 }
 
-/* A CPU sends on the queue whose interrupts it gets, unless the user says otherwise. */
+/*
+ * A CPU sends on the queue whose interrupts it gets, unless the user says
+ * otherwise, which holds over connections with as many queues.
+ */
 static void default_xps(struct xvif *vif)
 {
 	unsigned int cpu;
 	u32 i;
 
+	if (vif->spread_queues == vif->nr_queues)
+		return;
+	vif->spread_queues = vif->nr_queues;
 	for (i = 0; i < vif->nr_queues && vif->nr_queues > 1; i++) {
 		cpu = cpumask_local_spread(i, NUMA_NO_NODE);
 		netif_set_xps_queue(vif->dev, cpumask_of(cpu), i);

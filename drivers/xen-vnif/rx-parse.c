@@ -11,6 +11,7 @@
 void xvif_rx_begin(struct xvif_rx_packet *p)
 {
 	p->slots = 0;
+	p->parts = 0;
 	p->frags = 0;
 	p->len = 0;
 	p->flags = 0;
@@ -31,8 +32,9 @@ static const char *take_data(struct xvif_rx_packet *p, const struct xen_netif_rx
 		return "a GSO prefix, which it was not offered";
 	if (!first && (rsp->flags & XEN_NETRXF_extra_info))
 		return "an extra info after the first slot of a packet";
-	if (p->frags == XVIF_MAX_SLOTS)
+	if (p->parts == XVIF_MAX_SLOTS)
 		return "a packet with too many slots";
+	p->parts++;
 	p->more = rsp->flags & XEN_NETRXF_more_data;
 	if (first) {
 		p->flags = rsp->flags;

@@ -23,7 +23,8 @@ struct xvif_rx_frag {
 
 /**
  * struct xvif_rx_packet - a packet as far as its responses are known
- * @slots: ring slots it takes so far
+ * @slots: ring slots it takes so far, at most %XVIF_RX_MAX_SLOTS
+ * @parts: those for data, with the ones that the backend could not fill
  * @frags: entries of @frag
  * @len: bytes of data
  * @flags: XEN_NETRXF_* of the first response
@@ -35,6 +36,7 @@ struct xvif_rx_frag {
  */
 struct xvif_rx_packet {
 	u8 slots;
+	u8 parts;
 	u8 frags;
 	u32 len;
 	u16 flags;

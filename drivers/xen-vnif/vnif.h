@@ -237,6 +237,7 @@ struct xvif_queue {
  * @dev: the interface
  * @queues: @nr_queues queues, or NULL; changes while not @ready
  * @nr_queues: queues; changes while not @ready
+ * @spread_queues: queues that the CPUs were spread over last; 0 at first
  * @ready: packets may be sent. Written under the mutex; read under a tx lock, which
  *	the writer takes after clearing it
  * @offer: what the backend offers
@@ -273,6 +274,7 @@ struct xvif {
 	struct net_device *dev;
 	struct xvif_queue *queues;
 	u32 nr_queues;
+	u32 spread_queues;
 	bool ready;
 	struct xvif_offer offer;
 	struct xvif_tx_can can;

@@ -161,6 +161,56 @@ static void undelivered(struct kunit *test)
 	}
 }
 
+struct failing_case {
+	const char *name;
+	u32 good;	/* slots before those that fail */
+	u32 failing;
+	u32 taken;	/* slots until it is refused; 0: it is not */
+};
+
+static const struct failing_case failings[] = {
+	{ "18 of 18", 0, 18, 0 },
+	{ "19", 0, 19, 19 },
+	{ "1 after 18 good ones", 18, 1, 19 },
+	{ "as many as the ring has", 0, 256, 19 },
+};
+
+static void failing_name(const struct failing_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(failing, failings, failing_name);
+
+/* Slots without data are slots: a packet of nothing else has an end, too. */
+static void undelivered_chain(struct kunit *test)
+{
+	const struct failing_case *c = test->param_value;
+	u32 i, n = c->good + c->failing;
+	enum xvif_rx_fed fed = XVIF_RX_MORE;
+	struct xvif_rx_packet p;
+	const char *what = NULL;
+
+	xvif_rx_begin(&p);
+	for (i = 0; i < n && fed == XVIF_RX_MORE; i++) {
+		struct xen_netif_rx_response rsp = {
+			.id = (u8)i,
+			.flags = i + 1 < n ? MORE : 0,
+			.status = i < c->good ? 100 : XEN_NETIF_RSP_ERROR,
+		};
+
+		fed = xvif_rx_feed(&p, &rsp, (u8)i, &what);
+	}
+	if (c->taken) {
+		KUNIT_EXPECT_EQ(test, (int)fed, (int)XVIF_RX_BAD);
+		KUNIT_EXPECT_EQ(test, i, c->taken);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, (int)fed, (int)XVIF_RX_DONE);
+	KUNIT_EXPECT_TRUE(test, p.failed);
+	KUNIT_EXPECT_EQ(test, (u32)p.slots, n);
+}
+
 /* How xen-netback counts headroom into each slot's length, and the clear way. */
 static void headroom(struct kunit *test)
 {
@@ -337,6 +387,7 @@ static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(extra_last),
 	KUNIT_CASE(unfinished),
 	KUNIT_CASE(undelivered),
+	KUNIT_CASE_PARAM(undelivered_chain, failing_gen_params),
 	KUNIT_CASE(headroom),
 	KUNIT_CASE(geometries),
 	KUNIT_CASE_PARAM(refused, bad_gen_params),

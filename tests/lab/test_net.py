@@ -116,12 +116,47 @@ def queues_of_an_interface(env):
             )
         jobs = [f"taskset {1 << cpu} traffic all {server[cpu]} --bytes 256K" for cpu in (0, 1)]
         guest.run(f"{jobs[0]} >/tmp/0 & {jobs[1]} && wait $!", timeout=60)
-    stats = traffic.result(guest.run(f"offload {interface} stats").out)
-    packets = [stats[f"q{queue}_tx_packets"] for queue in (0, 1)]
+        keep_spread(env, guest, interface)
+    packets = by_queue(guest, interface, "tx_packets")
     env.check(all(count > 50 for count in packets), f"packets sent by the queues: {packets}")
-    table = traffic.result(guest.run(f"offload {interface} indir").out)
-    env.check(set(table["indir"]) == {0, 1}, f"the table of the hash: {table}")
+    table = shown(guest, interface, "indir")["indir"]
+    env.check(set(table) == {0, 1}, f"the table of the hash: {table}")
+    # A hash that is always 0, and a table that has one queue only.
+    for change, back in (("key " + "00" * 40, f"key {shown(guest, interface, 'key')['key']}"),
+                         ("indir equal 1", "indir equal 2")):  # fmt: skip
+        shown(guest, interface, change)
+        before = by_queue(guest, interface, "rx_bytes")
+        guest.run(f"traffic receive {server[0]} --bytes 256K", timeout=60)
+        got = [now - then for now, then in zip(by_queue(guest, interface, "rx_bytes"), before)]
+        env.check(got[0] > 256 << 10 and got[1] < 16 << 10, f"{change[:20]}: received {got}")
+        shown(guest, interface, back)
+
+
+def shown(guest, interface, words):
+    return traffic.result(guest.run(f"offload {interface} {words}").out)
+
+
+def by_queue(guest, interface, counter):
+    """What each of two queues has counted."""
+    stats = shown(guest, interface, "stats")
+    return [stats[f"q{queue}_{counter}"] for queue in (0, 1)]
+
+
+def keep_spread(env, guest, interface):
+    """The CPUs that send on a queue, as the user says, over another connection."""
+    node = f"/sys/class/net/{interface}/queues/tx-0/xps_cpus"
+    if queues_now(guest, interface) == 1:
+        return
+    env.check(int(guest.run(f"cat {node}").out, 16) == 1, "queue 0 is not the first CPU's at first")
+    connections = f"dmesg | grep -c '{interface}: connected to domain'"
+    before = int(guest.run(connections).out)
+    guest.run(f"echo 3 >{node} && offload {interface} rx-checksum off")
+    env.await_(lambda: int(guest.run(connections).out) > before, "another connection", 20)
+    kept = guest.run(f"cat {node}").out
+    env.check(int(kept, 16) == 3, f"the CPUs of queue 0 became {kept.strip()}")
+    guest.run(f"offload {interface} rx-checksum on")
+    env.await_(lambda: int(guest.run(connections).out) > before + 1, "another connection", 20)
 
 
 def queues_now(guest, interface):
-    return traffic.result(guest.run(f"offload {interface} channels").out)["combined"]
+    return shown(guest, interface, "channels")["combined"]

@@ -22,6 +22,8 @@ static const char usage[] =
 	"       offload INTERFACE channels [N]\n"
 	"       offload INTERFACE stats|info|rings|coalesce|indir\n"
 	"       offload INTERFACE indir equal N\n"
+	"       offload INTERFACE coalesce rx_usecs|tx_frames N\n"
+	"       offload INTERFACE key [HEX]\n"
 	"\n"
 	"FEATURE is a kernel feature name (see show), or rx, tx, sg, tso, gso, gro, lro, rxhash.\n"
 	"All output is one line of JSON. Exit status: 0, 1 the feature cannot be changed, 2 "
@@ -281,16 +283,67 @@ static int rings(void)
 	return EXIT_OK;
 }
 
-static int coalesce(void)
+/* Coalescing; with @what one value is changed to @text first. */
+static int coalesce(const char *what, const char *text)
 {
 	struct ethtool_coalesce c = { .cmd = ETHTOOL_GCOALESCE };
 
 	need(&c, "coalescing");
+	if (what) {
+		uint32_t value = (uint32_t)number(text, what, 0, UINT32_MAX);
+
+		if (strcmp(what, "rx_usecs") == 0)
+			c.rx_coalesce_usecs = value;
+		else if (strcmp(what, "tx_frames") == 0)
+			c.tx_max_coalesced_frames = value;
+		else
+			die(EXIT_USAGE, "%s is not rx_usecs or tx_frames", what);
+		c.cmd = ETHTOOL_SCOALESCE;
+		need(&c, "change of coalescing");
+		c.cmd = ETHTOOL_GCOALESCE;
+		need(&c, "coalescing");
+	}
 	printf("{\"rx_usecs\": %u, \"rx_frames\": %u, \"tx_usecs\": %u, \"tx_frames\": %u, "
 	       "\"adaptive_rx\": %s, \"adaptive_tx\": %s}\n",
 	       c.rx_coalesce_usecs, c.rx_max_coalesced_frames, c.tx_coalesce_usecs,
 	       c.tx_max_coalesced_frames, c.use_adaptive_rx_coalesce ? "true" : "false",
 	       c.use_adaptive_tx_coalesce ? "true" : "false");
+	return EXIT_OK;
+}
+
+/* The key of the receive hash, changed to @text first if that is given. */
+static int hash_key(const char *text)
+{
+	struct ethtool_rxfh size = { .cmd = ETHTOOL_GRSSH }, *r;
+	uint8_t *key;
+
+	need(&size, "size of the hash key");
+	if (size.indir_size > MAX_STRINGS || size.key_size > MAX_STRINGS)
+		die(EXIT_SYSTEM, "%s: a hash key of %u bytes, %u entries", interface, size.key_size,
+		    size.indir_size);
+	r = zalloc(sizeof(*r) + size.indir_size * sizeof(uint32_t) + size.key_size);
+	/* The key's place is behind a table, whether that is there or not. */
+	key = (uint8_t *)&r->rss_config[size.indir_size];
+	if (text) {
+		*r = (struct ethtool_rxfh){ .cmd = ETHTOOL_SRSSH,
+					    .indir_size = ETH_RXFH_INDIR_NO_CHANGE,
+					    .key_size = size.key_size };
+		if (strlen(text) != 2 * (size_t)size.key_size)
+			die(EXIT_USAGE, "%s: the key has %u bytes", interface, size.key_size);
+		for (uint32_t i = 0; i < size.key_size; i++) {
+			if (sscanf(text + (size_t)2 * i, "%2hhx", &key[i]) != 1)
+				die(EXIT_USAGE, "%s is no key", text);
+		}
+		need(r, "change of the hash key");
+	}
+	*r = size;
+	r->cmd = ETHTOOL_GRSSH;
+	need(r, "hash key");
+	printf("{\"key\": \"");
+	for (uint32_t i = 0; i < size.key_size; i++)
+		printf("%02x", key[i]);
+	printf("\"}\n");
+	free(r);
 	return EXIT_OK;
 }
 
@@ -346,15 +399,17 @@ int main(int argc, char **argv)
 		return channels(argv[3]);
 	if (strcmp(what, "indir") == 0 && (argc == 3 || (argc == 5 && !strcmp(argv[3], "equal"))))
 		return indirection(argc == 5 ? argv[4] : NULL);
+	if (strcmp(what, "coalesce") == 0 && (argc == 3 || argc == 5))
+		return coalesce(argc == 5 ? argv[3] : NULL, argc == 5 ? argv[4] : NULL);
+	if (strcmp(what, "key") == 0 && argc <= 4)
+		return hash_key(argv[3]);
 	if (argc == 3) {
 		static const struct {
 			const char *name;
 			int (*run)(void);
-		} plain[] = { { "show", show },
-			      { "stats", stats },
-			      { "info", info },
-			      { "rings", rings },
-			      { "coalesce", coalesce } };
+		} plain[] = {
+			{ "show", show }, { "stats", stats }, { "info", info }, { "rings", rings }
+		};
 
 		for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 			if (strcmp(plain[i].name, what) == 0)

@@ -15,13 +15,13 @@ def connected(guest):
     return guest.vif_stat("state") == "Connected"
 
 
-def spoil(env, guest, fault):
-    env.store.write(f"{guest.vif_backend()}/fault", fault)
+def spoil(env, guest, fault, number=0):
+    env.store.write(f"{guest.vif_backend(number)}/fault", fault)
 
 
-def await_spoilt(env, guest, timeout=30):
+def await_spoilt(env, guest, timeout=30, number=0):
     """Until the fault has met a packet."""
-    node = f"{guest.vif_backend()}/fault"
+    node = f"{guest.vif_backend(number)}/fault"
     env.await_(lambda: env.store.read(node) == "none", "the fault to happen", timeout)
 
 

@@ -20,6 +20,7 @@ IMPOSSIBLE = (
     ("rx-bad-flags", "a GSO prefix, which it was not offered"),
     ("rx-bad-index", "receive response index"),
     ("rx-long-chain", "a packet with too many slots"),
+    ("rx-error-chain", "a packet with too many slots"),
     ("rx-extra-type", "an extra info of unknown type"),
     ("rx-extra-chain", "two extra infos of one type"),
 )
@@ -64,6 +65,52 @@ def net_impossible_answers(env):
     env.allow_log("reconnecting|still in use")
 
 
+def to_guest(env, guest, count):
+    """So many frames that nobody answers, all of which arrive."""
+    counter = guest.start_tool("frames", "count", guest.interface(), "--count", count)
+    counter.await_line("ready")
+    mac, bridge = guest.nic_options[0].mac, guest.nic_options[0].bridge
+    env.net.tool("frames", "send", bridge, "--dst", mac, "--count", count)
+    counter.wait()
+
+
+def to_host(env, guest, count):
+    """The same the other way."""
+    bridge = guest.nic_options[0].bridge
+    counter = env.net.start("frames", "count", bridge, "--count", count)
+    counter.await_line("ready")
+    mac = env.net.links()[bridge]["address"]
+    guest.tool("frames", "send", guest.interface(), "--dst", mac, "--count", count)
+    counter.wait()
+
+
+def lose_events(env, guest):
+    """One event each way, while nothing else brings another: the queue alone is reset."""
+    spoil(env, guest, "rx-mute")
+    to_guest(env, guest, 3)
+    await_spoilt(env, guest)
+    # Answers to what is sent are missed only when there is no more room.
+    spoil(env, guest, "tx-mute")
+    to_host(env, guest, 600)
+    await_spoilt(env, guest)
+    env.check(guest.vif_stat("tx_timeouts") > 0, "the stack's watchdog saw nothing")
+    env.check(reconnects(guest) == 0, "a lost event cost the connection")
+    env.allow_log("NETDEV WATCHDOG|transmit queue")
+
+
+def keep_mapped(env, guest):
+    """Where the backend is not trusted, the page it is shown, and keeps, is none of a packet."""
+    number = guest.attach_nic(Nic(env.net.bridge(2), options={"trusted": "0"}))
+    guest.configure(number)
+    spoil(env, guest, "tx-mapped", number)
+    exercise(env, guest, number, size="64K")
+    await_spoilt(env, guest, number=number)
+    exercise(env, guest, number, size="64K")
+    env.check(reconnects(guest, number) == 0, "it had its packet's own page")
+    granted = [guest.vif_stat("tx_granted_slots", n) for n in (0, number)]
+    env.check(granted[0] > 0 and granted[1] == 0, f"pages of packets granted: {granted}")
+
+
 @case(**HOSTILE)
 def net_harmless_answers(env):
     """Errors that the protocol knows, and packets that are none: they are lost, nothing else."""
@@ -73,6 +120,8 @@ def net_harmless_answers(env):
         alive(env, guest)
         await_spoilt(env, guest)
         env.check(reconnects(guest) == 0, f"{fault}: the connection was made anew")
+    lose_events(env, guest)
+    keep_mapped(env, guest)
     # Parts of packets that take the next one for their rest, if they are not found out.
     for fault in ("rx-cut-chain", "rx-extra-cut", "rx-mute", "tx-mute"):
         spoil(env, guest, fault)

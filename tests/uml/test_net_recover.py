@@ -2,9 +2,11 @@
 """Interfaces come and go, the backend dies, the guest is saved: traffic goes on."""
 
 import random
+import socket
 import time
 
 from harness import Nic, case
+from net.packets import ETH_P_ARP, ETH_P_IPV6, Sniffer, mac_bytes
 
 from uml.netload import alive, exercise, finish, stream, used
 
@@ -116,17 +118,51 @@ def net_kill_100_times(env):
     kill_often(env, 100, ("worker", "broker"))
 
 
+def await_announced(env, sniffers, guest, mac):
+    """Until a bridge has heard, unasked, at which address the guest's IP addresses are now."""
+    arp, ipv6 = sniffers
+    address = socket.inet_aton(guest.address())
+
+    def gratuitous(frame):
+        # Sender and target are the same; RFC 826, 5227.
+        return frame[6:12] == mac and frame[28:32] == address == frame[38:42]
+
+    def unsolicited(frame):
+        # A neighbour advertisement to all nodes, without the flag S; RFC 4861, 4.4.
+        return (
+            frame[:6] == mac_bytes("33:33:00:00:00:01")
+            and frame[6:12] == mac
+            and frame[20] == 58
+            and frame[54] == 136
+            and not frame[58] & 0x40
+            and frame[62:78] == socket.inet_pton(socket.AF_INET6, guest.address(family=6))
+        )
+
+    for sniffer, wanted, what in ((arp, gratuitous, "ARP"), (ipv6, unsolicited, "IPv6")):
+        found = sniffer.frames(env.scaled(20), until=lambda all_: all_ and wanted(all_[-1]))
+        env.check(found and wanted(found[-1]), f"no announcement over {what} of {mac.hex(':')}")
+
+
 @case(**BOTH)
 def net_save_restore(env):
-    """The guest is saved and goes on as another domain; the stream stays whole."""
+    """Saved, going on as another domain: announced anew, with the user's own address, too."""
     guest = env.guest(nics=[Nic(env.net.bridge())])
     guest.configure()
     job = stream(env, guest)
-    for _ in range(2):
+    mac = guest.nic_options[0].mac
+    for anew in (False, env.frontend == "xen-vnif"):  # the other one takes none while it is up
+        if anew:
+            # The host learns it from the announcement.
+            mac = "02:77:00:00:77:77"
+            guest.ip(f"link set {guest.interface()} address {mac}")
+        sniffers = [Sniffer(env.net, "xenbr0", protocol) for protocol in (ETH_P_ARP, ETH_P_IPV6)]
         guest.save_restore()
         guest.await_nic(0)
+        await_announced(env, sniffers, guest, mac_bytes(mac))
+        for sniffer in sniffers:
+            sniffer.close()
         job.await_more(1)
-    mac = guest.read(f"/sys/class/net/{guest.interface()}/address").strip()
-    env.check(mac == guest.nic_options[0].mac, f"the guest's address is {mac} now")
+        now = guest.read(f"/sys/class/net/{guest.interface()}/address").strip()
+        env.check(now == mac, f"the guest's address is {now} now, it was {mac}")
     finish(env, job)
     exercise(env, guest, size="64K")

@@ -30,12 +30,53 @@ def switch(guest, interface, names, how):
     return " && ".join(f"{program} {name} {how} >/dev/null" for name in names)
 
 
+SEGMENTATION = ("tx-tcp-segmentation", "tx-tcp6-segmentation", "rx-gro-hw")
+
+
+def segmentation(env, guest):
+    """Packets larger than the MTU cross the ring as one, unless that is switched off."""
+
+    def large():
+        counts = {}
+        for family in (4, 6):
+            before = guest.offload("stats")
+            exercise(env, guest, size="64K", families=(family,))
+            now = guest.offload("stats")
+            for counter in ("tx_gso", "rx_gso"):
+                counts[f"{counter} of IPv{family}"] = now[counter] - before[counter]
+        return counts
+
+    counts = large()
+    env.check(all(counts.values()), f"large packets with {SEGMENTATION}: {counts}")
+    interface = guest.interface()
+    guest.run(switch(guest, interface, SEGMENTATION, "off"))
+    await_settled(env, guest)
+    counts = large()
+    env.check(not any(counts.values()), f"large packets without {SEGMENTATION}: {counts}")
+    guest.run(switch(guest, interface, SEGMENTATION, "on"))
+    await_settled(env, guest)
+
+
+def await_settled(env, guest):
+    """Until the features that the frontend asks for are those of its connection."""
+    front = f"/local/domain/{guest.domid}/device/vif/0"
+    wanted = "1" if guest.offload("show")["rx-gro-hw"]["on"] else "0"
+
+    def settled():
+        told = env.store.read(f"{front}/feature-gso-tcpv4") or "0"
+        return told == wanted and guest.vif_stat("state") == "Connected"
+
+    env.await_(settled, "a connection with other features", 20)
+
+
 @case(**BOTH)
 def net_offloads(env):
     """TCP and UDP over IPv4 and IPv6, with every offload, without each one, and without any."""
     guest = env.guest(nics=[Nic(env.net.bridge())])
     guest.configure()
     exercise(env, guest)
+    if env.frontend == "xen-vnif":
+        segmentation(env, guest)
     interface, shown = guest.interface(), guest.offload("show")
     present = [name for name in OFFLOADS if name in shown and not shown[name]["fixed"]]
     env.check(len(present) >= 5, f"only {present} can be switched")
@@ -85,10 +126,17 @@ def net_guest_to_guest(env):
         env.check(result["matched"] == 3 and result["size"]["max"] == 9000, f"{result}")
 
 
+# Of ten interfaces those whose backend is not trusted: it sees copies, of any size of packet.
+UNTRUSTED = (3, 6)
+
+
 @case(**OURS)
 def net_ten_vifs(env):
-    """Ten interfaces, each on its own bridge, all of them at once."""
-    nics = [Nic(env.net.bridge(number)) for number in range(10)]
+    """Ten interfaces, each on its own bridge, all of them at once; two have a foreign backend."""
+    nics = [
+        Nic(env.net.bridge(number), options={"trusted": "0"} if number in UNTRUSTED else {})
+        for number in range(10)
+    ]
     guest = env.guest(nics=nics)
     guest.configure()
     env.net.serve()
@@ -97,8 +145,42 @@ def net_ten_vifs(env):
     for number in range(10):
         mac = guest.read(f"/sys/class/net/{guest.interface(number)}/address").strip()
         env.check(mac == guest.nic_options[number].mac, f"interface {number} has {mac}")
+        trusted = guest.vif_stat("trusted", number)
+        env.check(trusted == (number not in UNTRUSTED), f"interface {number}: trusted {trusted}")
+        if not trusted:
+            granted = guest.vif_stat("tx_granted_slots", number)
+            env.check(granted == 0, f"interface {number} granted {granted} pages of packets")
+    exercise(env, guest, UNTRUSTED[0])
     for link in [guest.tap(number) for number in range(10)]:
         env.check(env.net.links()[link]["master"], f"{link} is on no bridge")
+
+
+def user_changes(env, guest):
+    """What ethtool -i, -g, -c, -C, -x and -X show and set of an interface with one queue."""
+    directory = f"/sys/class/net/{guest.interface()}"
+    info = guest.offload("info")
+    env.check((info["driver"], info["bus"], info["link"]) == ("xen-vnif", "vif-0", True), f"{info}")
+    rings = guest.offload("rings")
+    env.check(rings == {"rx": 256, "tx": 256, "max": {"rx": 256, "tx": 256}}, f"{rings}")
+
+    was = guest.offload("coalesce")
+    for usecs in (50, 0):
+        guest.offload("coalesce", "rx_usecs", usecs)
+        # How long a poll that found something keeps interrupts off, in ns, and whether it does.
+        delay = [guest.read(f"{directory}/{name}").strip() for name in
+                 ("gro_flush_timeout", "napi_defer_hard_irqs")]  # fmt: skip
+        env.check(delay == [str(usecs * 1000), "01"[usecs > 0]], f"{usecs} us: {delay}")
+        alive(env, guest)
+    guest.offload("coalesce", "tx_frames", 3)
+    for name, value in (("tx_frames", 0), ("tx_frames", 129), ("rx_usecs", 10001)):
+        refused = guest.offload("coalesce", name, value, check=False)
+        env.check(refused is None, f"coalescing: {name} became {value}")
+    now = guest.offload("coalesce")
+    env.check(now == {**was, "tx_frames": 3}, f"coalescing: {was} became {now}")
+    alive(env, guest)
+    # There is nothing to spread.
+    env.check(len(guest.offload("key")["key"]) == 80, "the hash has no key of 40 bytes")
+    env.check(guest.offload("key", "00" * 40, check=False) is None, "a key without a hash")
 
 
 @case(**OURS)
@@ -107,6 +189,7 @@ def net_host_changes(env):
     bridge = env.net.bridge(mtu=9000)
     guest = env.guest(nics=[Nic(bridge, options={"mtu": "1500"})])
     guest.configure()
+    user_changes(env, guest)
     interface = f"/sys/class/net/{guest.interface()}"
     front = f"/local/domain/{guest.domid}/device/vif/0"
 

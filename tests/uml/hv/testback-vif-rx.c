@@ -5,7 +5,8 @@
 
 #include "testback-vif.h"
 
-#define FAULT_SLOTS 40 /* as many as any fault needs */
+#define FAULT_SLOTS 40  /* as many as any fault needs, but for one */
+#define RING_SLOTS  256 /* as many as that one does */
 
 /* One slot of a packet: data, or extra information instead. */
 struct slot {
@@ -20,7 +21,7 @@ struct slot {
 };
 
 struct packet {
-	struct slot slots[FAULT_SLOTS];
+	struct slot slots[RING_SLOTS];
 	unsigned int n;
 };
 
@@ -98,6 +99,11 @@ static void spoil(struct vif *v, struct packet *p, const char *frame, size_t len
 	case FAULT_RX_ERROR:
 		first->status = NETIF_RSP_ERROR;
 		break;
+	case FAULT_RX_ERROR_CHAIN:
+		p->n = 0;
+		while (p->n < RING_SLOTS)
+			add_data(p, NULL, 0, NETRXF_more_data)->status = NETIF_RSP_ERROR;
+		break;
 	case FAULT_RX_LONG_CHAIN:
 		p->n = 0;
 		while (p->n < FAULT_SLOTS)
@@ -163,21 +169,21 @@ static void put_slot(struct vif *v, const struct slot *s)
 
 bool rx_may_read(struct vif *v)
 {
-	RING_IDX end;
+	RING_IDX need = v->fault == FAULT_RX_ERROR_CHAIN ? RING_SLOTS : FAULT_SLOTS, end;
 
 	if (!v->connected || v->fault == FAULT_RX_STALL)
 		return false;
-	v->rx.sring->req_event = v->rx.req_cons + FAULT_SLOTS;
+	v->rx.sring->req_event = v->rx.req_cons + need;
 	mb();
 	end = v->rx.sring->req_prod;
 	rmb();
-	return end - v->rx.req_cons >= FAULT_SLOTS;
+	return end - v->rx.req_cons >= need;
 }
 
 void rx_serve(struct vif *v)
 {
 	static char frame[FRAME_MAX];
-	struct packet packet;
+	static struct packet packet;
 	int notify;
 
 	while (rx_may_read(v)) {

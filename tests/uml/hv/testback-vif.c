@@ -43,6 +43,7 @@ static const char *const faults[] = {
 	[FAULT_RX_TINY_CHAIN] = "rx-tiny-chain",
 	[FAULT_RX_ZERO_CHAIN] = "rx-zero-chain",
 	[FAULT_RX_ERROR] = "rx-error",
+	[FAULT_RX_ERROR_CHAIN] = "rx-error-chain",
 	[FAULT_RX_BAD_INDEX] = "rx-bad-index",
 	[FAULT_RX_LONG_CHAIN] = "rx-long-chain",
 	[FAULT_RX_CUT_CHAIN] = "rx-cut-chain",

@@ -44,6 +44,7 @@ enum fault {
 	FAULT_RX_TINY_CHAIN,  /* the same as first slot of several */
 	FAULT_RX_ZERO_CHAIN,  /* the first slot of several without a byte */
 	FAULT_RX_ERROR,       /* NETIF_RSP_ERROR, which is allowed */
+	FAULT_RX_ERROR_CHAIN, /* a whole ring of them, of one packet that goes on */
 	FAULT_RX_BAD_INDEX,   /* more answers than requests */
 	FAULT_RX_LONG_CHAIN,  /* more slots than any packet may have */
 	FAULT_RX_CUT_CHAIN,   /* a slot that says there is more, and there is not */

@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rate of an interface, and a guest that takes nothing: counted, not timed. */
+/*
+ * The rate of an interface, and a guest that takes nothing: counted, not timed. And a worker
+ * that waits for the rate, or for nothing any more, sleeps.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "vifrig.h"
 #include "worker/vif-limit.h"
 
-#define MS UINT64_C(1000000)
-#define S  (1000 * MS)
+#define MS       UINT64_C(1000000)
+#define S        (1000 * MS)
+
+#define STILL_MS 50 /* that the worker needs no processor */
 
 static struct vifrig rig;
 static struct vifrig_queue *q = &rig.queue[0];
@@ -164,6 +174,149 @@ static void test_rate(void **state)
 	vifrig_free(&rig);
 }
 
+/* Does each thread of the worker sleep? One that only has no processor does not. */
+static bool all_sleep(void)
+{
+	char path[300], state;
+	struct dirent *entry;
+	bool all = true;
+	DIR *tasks;
+	FILE *f;
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/task", (int)rig.worker);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)!snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)rig.worker,
+				entry->d_name);
+		f = fopen(path, "re");
+		assert_non_null(f);
+		assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+		fclose(f);
+		all &= state == 'S';
+	}
+	closedir(tasks);
+	return all;
+}
+
+static uint64_t processor_time(void)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(rig.worker, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * S + (uint64_t)ts.tv_nsec;
+}
+
+/* Until the worker sleeps, and sleeps on. */
+static void await_asleep(void)
+{
+	unsigned int tries = VIFRIG_TIMEOUT / STILL_MS;
+	uint64_t before;
+	bool slept;
+
+	do {
+		assert_true(tries-- > 0);
+		before = processor_time();
+		slept = all_sleep();
+		poll(NULL, 0, STILL_MS);
+	} while (!slept || !all_sleep() || processor_time() != before);
+}
+
+/* Send until a packet is held; none is behind it in the ring. */
+static void send_until_held(const uint16_t size)
+{
+	struct netif_tx_response rsp;
+	struct virtio_net_hdr hdr;
+	uint64_t before;
+	size_t len;
+
+	vifrig_stats(&rig);
+	before = rig.stats.rate_delays;
+	for (;;) {
+		vifrig_put_frame(q, frame, size, &size, 1, 0, NULL, 0);
+		vifrig_push_tx(q);
+		while (!vifrig_take_tx(q, &rsp)) {
+			vifrig_stats(&rig);
+			if (rig.stats.rate_delays > before)
+				return;
+		}
+		assert_int_equal(rsp.status, NETIF_RSP_OKAY);
+		assert_true(vifrig_tap_recv(q, &hdr, got, &len, VIFRIG_TIMEOUT));
+	}
+}
+
+/* A packet that is held, and then is none: refused, and nothing is held any more. */
+static void test_held_and_changed(void **state)
+{
+	const uint16_t size = 1000;
+	unsigned int tries = 50;
+	struct netif_tx_request bad;
+	struct virtio_net_hdr hdr;
+	size_t len;
+
+	(void)state;
+	/* a packet is held for a quarter of a second at most */
+	vifrig_init(&rig, &(struct vifrig_options){
+				  .features = VIFRIG_ALL, .rate_bytes = 1000, .rate_us = 250000 });
+	vifrig_up(&rig, false);
+	for (;;) {
+		assert_true(tries-- > 0);
+		send_until_held(size);
+		/* shorter than any packet, in the same slot */
+		bad = (struct netif_tx_request){ .gref = rig.data_ref[0], .size = 5 };
+		q->tx_prod--;
+		vifrig_put_tx(q, &bad);
+		if (vifrig_await_tx(q).status == NETIF_RSP_ERROR)
+			break;
+		/* it was gone before it could be changed */
+		assert_true(vifrig_tap_recv(q, &hdr, got, &len, VIFRIG_TIMEOUT));
+	}
+	await_asleep();
+	/* and wakes up for the next one */
+	vifrig_put_tx(q, &bad);
+	vifrig_push_tx(q);
+	assert_int_equal(vifrig_await_tx(q).status, NETIF_RSP_ERROR);
+	await_asleep();
+	down();
+}
+
+/* A packet is held, but the tap takes those before it not either: there is no hurry. */
+static void test_held_and_blocked(void **state)
+{
+	const unsigned int fit = 131072 / 1000;
+	const uint16_t size = 1000;
+	struct virtio_net_hdr hdr;
+	int few = 4096;
+	size_t len;
+
+	(void)state;
+	vifrig_init(&rig, &(struct vifrig_options){
+				  .features = VIFRIG_ALL, .rate_bytes = 1000, .rate_us = 250000 });
+	assert_int_equal(setsockopt(q->tap_worker, SOL_SOCKET, SO_SNDBUF, &few, sizeof(few)), 0);
+	vifrig_up(&rig, false);
+	for (unsigned int n = 0; n <= fit; n++)
+		vifrig_put_frame(q, frame, size, &size, 1, 0, NULL, 0);
+	vifrig_push_tx(q);
+	do
+		vifrig_stats(&rig);
+	while (rig.stats.rate_delays < 1);
+	/* until its time has come for certain */
+	poll(NULL, 0, 250);
+	await_asleep();
+	vifrig_stats(&rig);
+	assert_true(rig.stats.tx_packets < fit);
+	for (unsigned int n = 0; n <= fit; n++) {
+		assert_true(vifrig_tap_recv(q, &hdr, got, &len, VIFRIG_TIMEOUT));
+		assert_int_equal(vifrig_await_tx(q).status, NETIF_RSP_OKAY);
+	}
+	await_asleep();
+	down();
+}
+
 /* A guest that gives no buffers: a packet waits, then they are dropped, then it wakes up. */
 static void test_stalled(void **state)
 {
@@ -212,8 +365,8 @@ static void test_stalled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic),
-		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_arithmetic),       cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_held_and_changed), cmocka_unit_test(test_held_and_blocked),
 		cmocka_unit_test(test_stalled),
 	};
 

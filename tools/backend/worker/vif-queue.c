@@ -170,11 +170,13 @@ static bool arm(struct vif_queue *q)
 static uint64_t longest_sleep(const struct vif_queue *q)
 {
 	uint64_t until = q->deaf ?: UINT64_MAX, now, end;
+	/* with a batch in hand what follows is held anyway, until the tap takes it */
+	bool held = q->tx.hold && !q->tx.nr_packets;
 
-	if (!q->tx.hold && !vif_rx_waits(q))
+	if (!held && !vif_rx_waits(q))
 		return until;
 	now = vif_now();
-	if (q->tx.hold) {
+	if (held) {
 		end = q->tx.hold > now ? q->tx.hold - now : 0;
 		if (end < until)
 			until = end;

@@ -126,10 +126,8 @@ static bool within_rate(struct vif_queue *q, uint32_t size)
 		return true;
 	now = vif_now();
 	wait = vif_limit_take(&q->common->limit, size, now);
-	if (!wait) {
-		q->tx.hold = 0;
+	if (!wait)
 		return true;
-	}
 	if (!q->tx.hold)
 		VIF_STAT_ADD(q, rate_delays, 1);
 	q->tx.hold = now + wait;
@@ -152,14 +150,18 @@ static uint32_t take_batch(struct vif_queue *q)
 			break;
 		}
 		/* what was taken but not answered is not more than the ring has */
-		if (pending == 0)
+		if (pending == 0) {
+			tx->hold = 0;
 			break;
+		}
 		if (vif_tx_parse(&tx->ring, (uint32_t)pending, &req, text) < 0) {
 			vif_fail(q, "transmit request %u: %s", tx->ring.req_cons, text);
 			break;
 		}
 		if (req.kind == VIF_TX_PACKET && !within_rate(q, req.size))
 			break;
+		/* its slots are the guest's: what was held may be something else by now, or gone */
+		tx->hold = 0;
 		tx->ring.req_cons += req.slots;
 		take_packet(q, &req);
 	}
