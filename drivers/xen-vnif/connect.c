@@ -170,7 +170,8 @@ void xvif_start(struct xenpv_link *link)
 	rtnl_unlock();
 	xvif_mcast_sync(vif);
 	/* Switches and neighbours may know us elsewhere, after a migration. */
-	netdev_notify_peers(dev);
+	vif->announce = true;
+	mod_delayed_work(system_wq, &vif->watchdog, 0);
 	netdev_info(dev, "connected to domain %u: %u queue%s%s%s%s\n", link->backend_id,
 		    vif->nr_queues, vif->nr_queues == 1 ? "" : "s",
 		    vif->split ? "" : ", shared event channels", vif->trusted ? "" : ", bounced",

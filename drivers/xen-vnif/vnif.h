@@ -240,6 +240,7 @@ struct xvif_queue {
  * @spread_queues: queues that the CPUs were spread over last; 0 at first
  * @ready: packets may be sent. Written under the mutex; read under a tx lock, which
  *	the writer takes after clearing it
+ * @announce: peers are to be told where we are, once packets leave
  * @offer: what the backend offers
  * @can: what may be sent to it; written under rtnl, too
  * @trusted: the backend may see whole pages of ours
@@ -276,6 +277,7 @@ struct xvif {
 	u32 nr_queues;
 	u32 spread_queues;
 	bool ready;
+	bool announce;
 	struct xvif_offer offer;
 	struct xvif_tx_can can;
 	bool trusted;

@@ -5,6 +5,7 @@
  * connection is made anew: the protocol has nothing smaller.
  */
 #include <linux/module.h>
+#include <net/sch_generic.h>
 #include <xen/events.h>
 
 #include "vnif.h"
@@ -76,8 +77,28 @@ static void look_at_rx(struct xvif_queue *q)
 		reset_queue(q);
 }
 
+/*
+ * Tell peers where we are. For a moment after the carrier has come back the
+ * stack throws away what it is to send. Returns false when that is so.
+ */
+static bool announced(struct xvif *vif)
+{
+	if (!vif->announce || !vif->ready)
+		return true;
+	if (netif_running(vif->dev)) {
+		/* Without a carrier there is nobody to tell, and no hurry. */
+		if (!netif_carrier_ok(vif->dev))
+			return true;
+		if (qdisc_tx_is_noop(vif->dev))
+			return false;
+		netdev_notify_peers(vif->dev);
+	}
+	vif->announce = false;
+	return true;
+}
+
 /**
- * xvif_watchdog_work - look for queues that got stuck
+ * xvif_watchdog_work - look for queues that got stuck, and announce the interface
  * @work: &xvif.watchdog; runs from probe to remove
  */
 void xvif_watchdog_work(struct work_struct *work)
@@ -93,6 +114,8 @@ void xvif_watchdog_work(struct work_struct *work)
 				tx_timed_out(&vif->queues[i]);
 			look_at_rx(&vif->queues[i]);
 		}
+		if (!announced(vif))
+			next = RETRY;
 		if (vif->mcast.again)
 			xenpv_link_backend_changed(&vif->link);
 		mutex_unlock(&vif->link.lock);

@@ -2,12 +2,11 @@
 """Interfaces come and go, the backend dies, the guest is saved: traffic goes on."""
 
 import random
-import socket
 import time
 
 from harness import Nic, case
-from net.packets import ETH_P_ARP, ETH_P_IPV6, Sniffer, mac_bytes
 
+from uml.announce import Listener
 from uml.netload import alive, exercise, finish, stream, used
 
 BOTH = {"benches": "uml", "frontend": "xen-vnif xen-netfront", "net": True}
@@ -118,31 +117,6 @@ def net_kill_100_times(env):
     kill_often(env, 100, ("worker", "broker"))
 
 
-def await_announced(env, sniffers, guest, mac):
-    """Until a bridge has heard, unasked, at which address the guest's IP addresses are now."""
-    arp, ipv6 = sniffers
-    address = socket.inet_aton(guest.address())
-
-    def gratuitous(frame):
-        # Sender and target are the same; RFC 826, 5227.
-        return frame[6:12] == mac and frame[28:32] == address == frame[38:42]
-
-    def unsolicited(frame):
-        # A neighbour advertisement to all nodes, without the flag S; RFC 4861, 4.4.
-        return (
-            frame[:6] == mac_bytes("33:33:00:00:00:01")
-            and frame[6:12] == mac
-            and frame[20] == 58
-            and frame[54] == 136
-            and not frame[58] & 0x40
-            and frame[62:78] == socket.inet_pton(socket.AF_INET6, guest.address(family=6))
-        )
-
-    for sniffer, wanted, what in ((arp, gratuitous, "ARP"), (ipv6, unsolicited, "IPv6")):
-        found = sniffer.frames(env.scaled(20), until=lambda all_: all_ and wanted(all_[-1]))
-        env.check(found and wanted(found[-1]), f"no announcement over {what} of {mac.hex(':')}")
-
-
 @case(**BOTH)
 def net_save_restore(env):
     """Saved, going on as another domain: announced anew, with the user's own address, too."""
@@ -155,12 +129,11 @@ def net_save_restore(env):
             # The host learns it from the announcement.
             mac = "02:77:00:00:77:77"
             guest.ip(f"link set {guest.interface()} address {mac}")
-        sniffers = [Sniffer(env.net, "xenbr0", protocol) for protocol in (ETH_P_ARP, ETH_P_IPV6)]
+        listener = Listener(env)
         guest.save_restore()
         guest.await_nic(0)
-        await_announced(env, sniffers, guest, mac_bytes(mac))
-        for sniffer in sniffers:
-            sniffer.close()
+        listener.await_announced(guest, mac)
+        listener.close()
         job.await_more(1)
         now = guest.read(f"/sys/class/net/{guest.interface()}/address").strip()
         env.check(now == mac, f"the guest's address is {now} now, it was {mac}")
