@@ -30,9 +30,10 @@ class Memory:
 
     def await_idle(self, goal=None, timeout=60):
         def there():
-            return self.says("state") == "idle" and (
-                goal is None or self.says("goal") == str(goal * MB)
-            )
+            # In this order: they are written at once, but a state read first may be older.
+            return (goal is None or self.says("goal") == str(goal * MB)) and self.says(
+                "state"
+            ) == "idle"
 
         try:
             self.env.await_(there, "the target", timeout)

@@ -84,6 +84,13 @@ def use_clock(env, guest):
     env.await_(lambda: read(env, guest, path), path, 60)
 
 
+def add_vcpu(env, guest):
+    """A vCPU that the host adds is used at once: udev's rule sees to that."""
+    env.check(guest.run("nproc").out.strip() == "1", "the guest does not begin with one vCPU")
+    env.host.run(f"xl vcpu-set {guest.domid} 2")
+    env.await_(lambda: guest.run("nproc").out.strip() == "2", "the second vCPU in the guest", 30)
+
+
 def check_copy(env, copy):
     """A copy of a disk that was frozen needs no repair and has what was acknowledged before."""
     features = env.host.run(f"dumpe2fs -h {copy}").out
@@ -156,12 +163,14 @@ def agent_as_the_host_sees_it(env):
     """The agent's paths, a freeze with hooks, a restore, a killed agent, and a shutdown."""
     image = env.image("16M")
     env.host.run(f"mke2fs -q -F -t ext4 {image.path}")
-    guest = env.guest(disks=[Disk("/dev/vdc", "xvda"), image.disk("xvdb")], image="debian")
+    disks = [Disk("/dev/vdc", "xvda"), image.disk("xvdb")]
+    guest = env.guest(disks=disks, image="debian", config="maxvcpus = 2")
     root = guest.run("findmnt -no SOURCE /").out.strip()
     env.check(root == "/dev/xvda", f"the root is on {root}")
     mount_volume(env, guest)
     check_paths(env, guest)
     use_clock(env, guest)
+    add_vcpu(env, guest)
     pid = guest.run("systemctl show -P MainPID xenpv-agent").out.strip()
     rss = int(guest.run(f"awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status").out)
     env.note("rss_kib", rss)
