@@ -242,7 +242,8 @@ class GuestDemo:
         """xl mem-set, and what becomes of it."""
         begun = time.monotonic()
         self.host.run(f"xl mem-set {guest.domid} {megabytes}m")
-        goal = {"state": "idle", "goal": str(megabytes * 1024)}
+        # Read in this order: they are written at once, but a state read first may be older.
+        goal = {"goal": str(megabytes * 1024), "state": "idle"}
         self.env.await_(
             lambda: goal == {n: self._reads(guest, f"data/xenpv/balloon/{n}") for n in goal},
             f"{megabytes} MiB",
