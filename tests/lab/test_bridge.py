@@ -23,4 +23,5 @@ def run(env, *cases):
 @case(benches="lab", guests="pv", slow=True, timeout=420)
 def bridges_on_bonds_and_vlans(env):
     """All tests of bonds and VLANs, a rollback among them."""
-    run(env, "bond", "bond-refused", "failover", "vlan", "bond-vlan", "persist-vlan", "rollback-vlan")
+    names = "bond bond-refused failover vlan bond-vlan persist-vlan rollback-vlan"
+    run(env, *names.split())

@@ -490,8 +490,8 @@ CASES = [whole_life, stock_script, refuse_missing, refuse_unreadable, refuse_sec
          share_knowingly, read_only_info, other_script, wrong_block_device, vbd3,
          attach_to_own_domain, frontend_restarts, stubborn_frontend, stuck_worker, slow_start,
          vanished_nodes, bad_frontends, held_back, many_rings, kernel_backend, online_resize,
-         tells_labels, tells_no_labels, ring_error, device_model, replaced_at_once, replaced_while_leaving,
-         nodes_one_by_one, detach_at_any_time]
+         tells_labels, tells_no_labels, ring_error, device_model, replaced_at_once,
+         replaced_while_leaving, nodes_one_by_one, detach_at_any_time]
 
 if __name__ == "__main__":
     main(CASES)
