@@ -231,8 +231,6 @@ bool vif_tx_pass(struct vif_queue *q, bool *want_event)
 	if (!tx->nr_packets) {
 		if (tx->hold && vif_now() < tx->hold)
 			return false;
-		/* the slot may be another one by now, and nothing that waits for its time */
-		tx->hold = 0;
 		tx->used = 0;
 		if (!take_batch(q))
 			return false;
