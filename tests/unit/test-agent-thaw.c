@@ -73,7 +73,7 @@ static void test_limit_while_freezing_hangs(void **state)
 					     { 0 } };
 
 	(void)state;
-	t.settings.freeze_limit = 1;
+	t.settings.freeze_limit = 3;
 	strcpy(shared->hang_freeze, "a");
 	run("freeze " ID " 600", steps);
 	assert_string_equal(node("reason"), "shutdown");
@@ -174,11 +174,22 @@ static void test_freezing_process_killed(void **state)
 	assert_false(record_exists());
 }
 
+/* Those who were killed have the record locked until they are gone. */
+static void await_deaths(void)
+{
+	struct frozen frozen = { .dir = -1, .lock = -1 };
+
+	assert_int_equal(frozen_load(&frozen), 0);
+	assert_true(frozen_is_ours(&frozen, true));
+	frozen_clear(&frozen);
+}
+
 /* An agent that is killed with all of its processes, as systemd kills what is in a cgroup. */
 static void kill_everything(void)
 {
 	static const struct step steps[] = { { "never", NULL }, { 0 } };
 	pid_t agent;
+	int status;
 
 	strcpy(shared->hang_freeze, "a");
 	agent = fork();
@@ -188,11 +199,15 @@ static void kill_everything(void)
 		_exit(1);
 	}
 	await_hanging();
-	/* The watch first: it would do its duty. */
+	/* Each would do its duty when it sees the end of another. */
+	assert_int_equal(kill(agent, SIGSTOP), 0);
+	assert_int_equal(waitpid(agent, &status, WUNTRACED), agent);
+	assert_true(WIFSTOPPED(status));
 	assert_int_equal(kill(shared->watch, SIGKILL), 0);
 	assert_int_equal(kill(shared->pid, SIGKILL), 0);
 	assert_int_equal(kill(agent, SIGKILL), 0);
 	assert_int_equal(waitpid(agent, NULL, 0), agent);
+	await_deaths();
 	shared->hang_freeze[0] = '\0';
 	assert_string_equal(shared->log, "freeze c;freeze b;");
 	assert_true(record_exists());
