@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "worker/moderate.h"
 
-#define ROUND    16u /* wakes that are looked at together */
-#define FEW      4u  /* packets, on average, that are not worth a wakeup */
-#define IDLE     4u  /* times as long asleep as at work */
-#define WAIT_MAX 4096u
+#define ROUND 16u /* wakes that are looked at together */
+#define TRIAL 4u  /* and those that a trial takes */
+#define FEW   4u  /* packets, on average, that are not worth a wakeup */
+#define IDLE  4u  /* times as long asleep as at work */
+/* Traffic changes: a flood is noticed after this many wakes, whatever came before it. */
+#define WAIT_MAX 256u
 
 void moderate_init(struct moderate *m)
 {
@@ -69,8 +71,8 @@ uint64_t moderate_next(struct moderate *m, uint32_t packets, uint64_t worked, ui
 	m->packets += packets;
 	if (m->state == MODERATE_OFF)
 		return next_off(m, worked, slept);
-	if (m->wakes == ROUND) {
-		if (m->packets < 2 * m->before) {
+	if (m->wakes == (m->state == MODERATE_TRIAL ? TRIAL : ROUND)) {
+		if (m->packets * ROUND < 2 * m->before * m->wakes) {
 			give_up(m);
 			return 0;
 		}
