@@ -116,6 +116,20 @@ def keep_mapped(env, guest):
     env.check(granted[0] > 0 and granted[1] == 0, f"pages of packets granted: {granted}")
 
 
+def peek(env, guest):
+    """Where the backend is not trusted, pages are empty when it gets them; else they are as used."""
+    number = guest.attach_nic(Nic(env.net.bridge(3), options={"trusted": "0"}))
+    guest.configure(number)
+    for vif, empty in ((number, True), (0, False)):
+        spoil(env, guest, "rx-peek", vif)
+        exercise(env, guest, vif, size="256K")
+        node = f"{guest.vif_backend(vif)}/peeked"
+        pages, used = (int(env.store.read(name) or 0) for name in (node, f"{node}-used"))
+        env.check(pages > 100, f"interface {vif}: only {pages} pages were looked at")
+        env.check((used == 0) == empty, f"interface {vif}: {used} of {pages} pages had been used")
+        spoil(env, guest, "none", vif)
+
+
 @case(**HOSTILE)
 def net_harmless_answers(env):
     """Errors that the protocol knows, and packets that are none: they are lost, nothing else."""
@@ -127,6 +141,7 @@ def net_harmless_answers(env):
         env.check(reconnects(guest) == 0, f"{fault}: the connection was made anew")
     lose_events(env, guest)
     keep_mapped(env, guest)
+    peek(env, guest)
     # Parts of packets that take the next one for their rest, if they are not found out.
     for fault in ("rx-cut-chain", "rx-extra-cut", "rx-mute", "tx-mute"):
         spoil(env, guest, fault)

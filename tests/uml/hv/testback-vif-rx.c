@@ -143,6 +143,19 @@ static void spoil(struct vif *v, struct packet *p, const char *frame, size_t len
 	v->fault = FAULT_NONE;
 }
 
+/* What the guest shows us in a page that it wants data in. */
+static void peek(struct vif *v, grant_ref_t ref)
+{
+	static const char zeroes[HOST_PAGE_SIZE];
+	static char page[HOST_PAGE_SIZE];
+	struct host_gnt_copy piece = { .ref = ref, .len = HOST_PAGE_SIZE, .local = page };
+
+	if (host_gnt_copy(v->gnt, &piece, 1) < 0 || piece.status < 0)
+		return;
+	v->peeked++;
+	v->peeked_used += memcmp(page, zeroes, sizeof(page)) != 0;
+}
+
 static void put_slot(struct vif *v, const struct slot *s)
 {
 	netif_rx_response_t *rsp = RING_GET_RESPONSE(&v->rx, v->rx.rsp_prod_pvt);
@@ -159,6 +172,8 @@ static void put_slot(struct vif *v, const struct slot *s)
 		return;
 	}
 	piece.ref = req.gref;
+	if (v->fault == FAULT_RX_PEEK)
+		peek(v, req.gref);
 	*rsp = (netif_rx_response_t){ .id = (uint16_t)(req.id + s->id_spoilt),
 				      .offset = s->offset,
 				      .flags = s->flags,
@@ -184,6 +199,7 @@ void rx_serve(struct vif *v)
 {
 	static char frame[FRAME_MAX];
 	static struct packet packet;
+	unsigned int peeked = v->peeked;
 	int notify;
 
 	while (rx_may_read(v)) {
@@ -200,5 +216,9 @@ void rx_serve(struct vif *v)
 			v->fault = FAULT_NONE;
 		else if (notify)
 			host_evtchn_notify(ev, (uint32_t)v->rx_port);
+	}
+	if (v->peeked != peeked) {
+		xs_put(v->path, "peeked", v->peeked);
+		xs_put(v->path, "peeked-used", v->peeked_used);
 	}
 }

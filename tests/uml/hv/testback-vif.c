@@ -55,6 +55,7 @@ static const char *const faults[] = {
 	[FAULT_RX_EXTRA_SIZE] = "rx-extra-size",
 	[FAULT_RX_MUTE] = "rx-mute",
 	[FAULT_RX_STALL] = "rx-stall",
+	[FAULT_RX_PEEK] = "rx-peek",
 	[FAULT_CTRL_NONE] = "ctrl-none",
 	[FAULT_CTRL_BAD_ID] = "ctrl-bad-id",
 	[FAULT_CTRL_BAD_TYPE] = "ctrl-bad-type",

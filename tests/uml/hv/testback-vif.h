@@ -56,6 +56,7 @@ enum fault {
 	FAULT_RX_EXTRA_SIZE,  /* segments of no byte */
 	FAULT_RX_MUTE,        /* no notification */
 	FAULT_RX_STALL,       /* nothing is received; stays */
+	FAULT_RX_PEEK,        /* pages are read before they are written to; stays */
 	_FAULT_RX_MAX,
 	FAULT_CTRL_NONE,        /* an honest control ring */
 	FAULT_CTRL_BAD_ID,      /* not the id of the request */
@@ -102,6 +103,7 @@ struct vif {
 	bool fault_stays;        /* of the control ring: it happens again and again */
 	uint16_t last_id;        /* of the answer before */
 	void *left_mapped;
+	unsigned int peeked, peeked_used; /* pages read; of them with something in them */
 };
 
 extern struct host_evtchn *ev;
