@@ -105,7 +105,7 @@ def balloon_engine_pv(env):
     down_and_up(env, memory, 224, 170, 150)
 
 
-@case(benches="lab", guests="pv pvh", timeout=600, slow=True)
+@case(benches="lab", guests="pv pvh", timeout=600)
 def balloon_gigabyte(env):
     """1024 to 512 to 1024 MiB under load: PV by policy, PVH by both modes; none is killed."""
     for mode in ("policy", "engine") if env.kind == "pvh" else ("policy",):
@@ -145,7 +145,7 @@ def calls_of(memory, name):
     return {"decrease": hits["decrease"], "populate": hits["increase"]}
 
 
-@case(benches="lab", guests="pvh", timeout=600, slow=True)
+@case(benches="lab", guests="pvh", timeout=600)
 def balloon_beside_builtin(env):
     """1024 to 512 to 1024 MiB by the engine and by the kernel's own balloon, in one run."""
     calls, pages = {}, {}
