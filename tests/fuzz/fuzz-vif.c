@@ -55,8 +55,11 @@ static size_t __sanitizer_get_current_allocated_bytes(void)
 #define MAX_FDS   64
 #define MAX_ROUND 20000 /* until all threads sleep for good */
 #define SECOND    UINT64_C(1000000000)
-/* Of a queue: two arenas, one packet that is cut up, the box between queues, itself. */
-#define QUEUE_MEMORY (2 * VIF_ARENA_SIZE + PACKET_MAX + VIF_INBOX_SIZE + (200u << 10))
+/* Of a queue: two arenas, what is read ahead, one packet that is cut up, the box between queues,
+ * itself. */
+#define QUEUE_MEMORY                                                                               \
+	(2 * VIF_ARENA_SIZE + VIF_STAGE_PACKETS * VIF_BUFFER_SIZE + PACKET_MAX + VIF_INBOX_SIZE +  \
+	 (200u << 10))
 
 static struct front front;
 static struct device_env env;
@@ -351,6 +354,7 @@ static void check_queue(struct vif_queue *q)
 	MUST_HOLD(q->tx.ring.published == *vifrig_index(q->tx_page, 0));
 	MUST_HOLD(!q->tx.nr_packets && !q->tx.hold && !q->tx.nr_pieces);
 	MUST_HOLD(!vif_rx_waits(q) && !q->rx.nr_replies && !atomic_load(&q->inbox.count));
+	MUST_HOLD(!vif_stage_left(&q->rx.stage) && !q->rx.stage.in_use);
 	MUST_HOLD(q->tap_gone || (ioctl(q->tap, FIONREAD, &left) == 0 && !left));
 }
 

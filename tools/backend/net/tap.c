@@ -40,6 +40,23 @@ static int translate(int err)
 										      : -err;
 }
 
+ssize_t tap_read_result(ssize_t n, size_t size)
+{
+	if (n < 0)
+		return translate((int)-n);
+	if (n == 0)
+		return -EPIPE;
+	/* what is cut short cannot be told from what fits exactly */
+	if ((size_t)n == size || (size_t)n <= TAP_HEADER)
+		return -EMSGSIZE;
+	return n;
+}
+
+int tap_write_result(ssize_t n)
+{
+	return n < 0 ? translate((int)-n) : 0;
+}
+
 ssize_t tap_read(int fd, void *buf, size_t size)
 {
 	ssize_t n;
@@ -47,14 +64,7 @@ ssize_t tap_read(int fd, void *buf, size_t size)
 	do
 		n = read(fd, buf, size);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return translate(errno);
-	if (n == 0)
-		return -EPIPE;
-	/* what is cut short cannot be told from what fits exactly */
-	if ((size_t)n == size || (size_t)n <= TAP_HEADER)
-		return -EMSGSIZE;
-	return n;
+	return tap_read_result(n < 0 ? -errno : n, size);
 }
 
 int tap_write(int fd, const void *buf, size_t size)
@@ -64,7 +74,5 @@ int tap_write(int fd, const void *buf, size_t size)
 	do
 		n = write(fd, buf, size);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return translate(errno);
-	return 0;
+	return tap_write_result(n < 0 ? -errno : n);
 }

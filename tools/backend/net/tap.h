@@ -41,3 +41,10 @@ ssize_t tap_read(int fd, void *buf, size_t size);
  * which are about this packet.
  */
 int tap_write(int fd, const void *buf, size_t size);
+
+/*
+ * For those who read and write by other means than these: what tap_read() of @size bytes
+ * and tap_write() would have returned. @n: bytes, or a negative errno.
+ */
+ssize_t tap_read_result(ssize_t n, size_t size);
+int tap_write_result(ssize_t n);

@@ -48,7 +48,7 @@ static void set_limits(void)
 {
 	struct rlimit lim;
 
-	/* per ring: event channel, two eventfds and an io_uring */
+	/* per ring or queue: event channel, two eventfds and an io_uring; and a tap */
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
 		lim.rlim_cur = lim.rlim_max < 65536 ? lim.rlim_max : 65536;
 		setrlimit(RLIMIT_NOFILE, &lim);

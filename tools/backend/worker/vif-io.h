@@ -8,13 +8,16 @@
 #include <xen/io/netif.h>
 
 #include "net/segment.h"
+#include "net/tap-batch.h"
 #include "net/tap.h"
 #include "worker/moderate.h"
 #include "worker/poller.h"
 #include "worker/ring.h"
+#include "worker/vif-ahead.h"
 #include "worker/vif-inbox.h"
 #include "worker/vif-queue.h"
 #include "worker/vif-request.h"
+#include "worker/vif-stage.h"
 
 #define VIF_RING_SLOTS  256u /* of both rings, by their slot sizes */
 #define VIF_BUFFER_SIZE (TAP_HEADER + PACKET_MAX + 1u + 256u) /* one packet, headers twice */
@@ -93,6 +96,8 @@ struct vif_rx {
 	uint32_t budget;            /* packets that may still be read in this pass */
 	uint32_t taken;             /* from the tap, since the last sleep */
 	bool drained;               /* the tap had nothing more in this pass */
+	struct vif_ahead ahead;
+	struct vif_stage stage; /* packets that are next */
 	uint32_t nr_pieces, nr_replies;
 	struct host_gnt_copy piece[VIF_RING_SLOTS];
 	struct vif_rx_reply reply[VIF_RING_SLOTS];
@@ -104,6 +109,8 @@ struct vif_queue {
 	struct worker_vif_queue rings;
 	int tap; /* not owned */
 	bool tap_gone;
+	struct tap_batch *batch; /* made when first used: vif_batch() */
+	bool no_batch;           /* there is none to be had */
 	void *tx_page, *rx_page;
 	struct host_evtchn *evtchn;
 	int tx_port, rx_port; /* local; the same without split event channels; -1: not bound */
@@ -149,6 +156,9 @@ bool vif_may_log(struct vif_queue *q);
 
 /* The frontend broke the protocol: tell everybody; the thread ends. */
 __attribute__((format(printf, 2, 3))) void vif_fail(struct vif_queue *q, const char *fmt, ...);
+
+/* How to take or send several packets at once, or NULL: not at all. */
+struct tap_batch *vif_batch(struct vif_queue *q);
 
 /* Wake the thread of @q if it sleeps. From any thread. */
 void vif_kick(struct vif_queue *q);

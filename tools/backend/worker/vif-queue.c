@@ -67,6 +67,35 @@ void vif_fail(struct vif_queue *q, const char *fmt, ...)
 	c->failed(c->arg, q->number, -EPROTO, text);
 }
 
+struct tap_batch *vif_batch(struct vif_queue *q)
+{
+	const struct log_about *about = &q->common->about;
+	int r;
+
+	if (q->no_batch)
+		return NULL;
+	if (!q->batch) {
+		r = tap_batch_new(&q->batch);
+		if (r < 0) {
+			q->no_batch = true;
+			if (!atomic_exchange(&q->common->said_single, true))
+				log_full(LOG_INFO, about, r,
+					 "packets pass the tap one by one, without an io_uring: "
+					 "%m");
+			return NULL;
+		}
+	}
+	if (tap_batch_broken(q->batch)) {
+		q->no_batch = true;
+		log_full(LOG_WARNING, about, 0,
+			 "queue %u: an io_uring failed; packets pass the tap one by one from now "
+			 "on",
+			 q->number);
+		return NULL;
+	}
+	return q->batch;
+}
+
 void vif_kick(struct vif_queue *q)
 {
 	eventfd_write(q->wake, 1);
@@ -163,7 +192,8 @@ static bool arm(struct vif_queue *q)
 			return false;
 	}
 	return !atomic_load(&q->called) && !atomic_load(&q->stopping) &&
-	       (!atomic_load(&q->inbox.count) || vif_rx_waits(q));
+	       (vif_rx_waits(q) ||
+		(!atomic_load(&q->inbox.count) && !vif_stage_left(&q->rx.stage)));
 }
 
 /* Until when to sleep at most: ns from now, or UINT64_MAX. */
@@ -469,6 +499,7 @@ void vif_queue_free(struct vif_queue *q)
 		return;
 	vif_queue_join(q);
 	let_go(q);
+	tap_batch_free(q->batch);
 	vif_tx_free(q);
 	vif_rx_free(q);
 	vif_inbox_free(&q->inbox);

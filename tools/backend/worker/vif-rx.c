@@ -5,6 +5,7 @@
  * without room waits, and with it the tap: its queue is the bounded one. When the
  * frontend gives no buffers for VIF_STALL_MS packets are dropped, so that it finds
  * fresh ones when it wakes up.
+ * Where several packets are expected they are taken from the tap in one call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ void vif_rx_free(struct vif_queue *q)
 	q->rx.arena = NULL;
 	free(q->rx.segment_buf);
 	q->rx.segment_buf = NULL;
+	vif_stage_free(&q->rx.stage);
 }
 
 static void drop(struct vif_queue *q)
@@ -134,11 +136,77 @@ static bool accept(struct vif_queue *q, uint8_t *buf, size_t size, bool mine,
 	return false;
 }
 
-/* The next packet, at the end of the arena. False: there is none. */
-static bool next_packet(struct vif_queue *q, struct vif_rx_packet *ret)
+/* The tap has no more packets, because of @r. */
+static void note_end(struct vif_queue *q, int r)
+{
+	if (r == -EPIPE)
+		q->tap_gone = true;
+	vif_ahead_end(&q->rx.ahead);
+	q->rx.drained = true;
+}
+
+/* Fill the stage, which is empty. @room: slots of the ring. 0, or why not. */
+static int look_ahead(struct vif_queue *q, uint32_t room)
+{
+	bool freely = q->batch && tap_batch_never_waits(q->batch);
+	uint32_t most = room < VIF_STAGE_PACKETS ? room : VIF_STAGE_PACKETS;
+	struct vif_rx *rx = &q->rx;
+	struct tap_batch *batch;
+	uint32_t n;
+	int r;
+
+	n = vif_ahead_next(&rx->ahead, most, freely);
+	batch = n ? vif_batch(q) : NULL;
+	if (!batch)
+		return 0;
+	/* in the next pass, which comes at once */
+	if (rx->stage.in_use)
+		return -EBUSY;
+	r = vif_stage_fill(&rx->stage, batch, q->tap, n);
+	if (r < 0)
+		return 0;
+	vif_ahead_found(&rx->ahead, (uint32_t)r);
+	for (uint32_t i = 0; i < (uint32_t)r; i++)
+		rx->taken += rx->stage.packet[i].result >= 0;
+	return 0;
+}
+
+/* The next packet of the tap, and where it lies. Errors: those of tap_read(), -EBUSY. */
+static ssize_t take_from_tap(struct vif_queue *q, uint32_t room, uint8_t **ret)
 {
 	struct vif_rx *rx = &q->rx;
-	uint8_t *buf = rx->arena + rx->used;
+	ssize_t n;
+	int r;
+
+	if (!vif_stage_left(&rx->stage) && !rx->stage.end && !q->tap_gone) {
+		r = look_ahead(q, room);
+		if (r < 0)
+			return r;
+	}
+	if (vif_stage_left(&rx->stage))
+		return vif_stage_take(&rx->stage, ret);
+	if (q->tap_gone)
+		return -EPIPE;
+	n = rx->stage.end;
+	rx->stage.end = 0;
+	if (!n) {
+		*ret = rx->arena + rx->used;
+		n = tap_read(q->tap, *ret, VIF_BUFFER_SIZE);
+		rx->taken += n >= 0;
+		if (n >= 0 || n == -EMSGSIZE) {
+			vif_ahead_found(&rx->ahead, 1);
+			return n;
+		}
+	}
+	note_end(q, (int)n);
+	return n;
+}
+
+/* The next packet, where it was read to or at the end of the arena. False: there is none. */
+static bool next_packet(struct vif_queue *q, uint32_t room, struct vif_rx_packet *ret)
+{
+	struct vif_rx *rx = &q->rx;
+	uint8_t *buf = rx->arena + rx->used, *from;
 	ssize_t n;
 
 	if (vif_rx_waits(q)) {
@@ -162,21 +230,14 @@ static bool next_packet(struct vif_queue *q, struct vif_rx_packet *ret)
 				return true;
 			continue;
 		}
-		if (q->tap_gone)
-			return false;
-		n = tap_read(q->tap, buf, VIF_BUFFER_SIZE);
-		rx->taken += n >= 0;
+		n = take_from_tap(q, room, &from);
 		if (n == -EMSGSIZE) {
 			drop(q);
 			continue;
 		}
-		if (n == -EPIPE)
-			q->tap_gone = true;
-		if (n < 0) {
-			rx->drained = true;
+		if (n < 0)
 			return false;
-		}
-		if (accept(q, buf, (size_t)n, false, ret))
+		if (accept(q, from, (size_t)n, false, ret))
 			return true;
 	}
 }
@@ -324,6 +385,7 @@ static bool flush(struct vif_queue *q)
 		ring_put_raw(&rx->ring, &reply->rsp, sizeof(reply->rsp));
 	}
 	rx->nr_pieces = rx->nr_replies = 0;
+	rx->stage.in_use = false;
 	return ring_publish(&rx->ring);
 }
 
@@ -379,6 +441,9 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 
 	rx->budget = READ_BUDGET;
 	rx->drained = false;
+	/* what the tap said in an earlier pass may be no longer so */
+	if (rx->stage.end != -EPIPE)
+		rx->stage.end = 0;
 	while (VIF_ARENA_SIZE - rx->used >= VIF_BUFFER_SIZE) {
 		bool waited = vif_rx_waits(q);
 		uint32_t need;
@@ -393,7 +458,7 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 		if (waited && !rx->stalled && (uint32_t)room < rx->need &&
 		    vif_now() - rx->wait_since < VIF_STALL_MS * NS_PER_MS)
 			break;
-		if (!next_packet(q, &p))
+		if (!next_packet(q, (uint32_t)room, &p))
 			break;
 		need = place(q, &p, (uint32_t)room);
 		if (need == UINT32_MAX || need > VIF_RING_SLOTS) {
@@ -415,7 +480,9 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 			set_stalled(q, false);
 		rx->wait.frame = NULL;
 		/* one that waited lies at the start, where it has been counted */
-		if (!waited)
+		if (vif_stage_has(&rx->stage, p.frame))
+			rx->stage.in_use = true;
+		else if (!waited)
 			rx->used = (size_t)(p.frame - rx->arena) + p.len;
 	}
 	if (placed && !q->failed && flush(q))

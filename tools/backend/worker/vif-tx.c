@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From the guest into the tap. A batch is taken off the ring, its data copied in one
- * go, and then written packet by packet; responses follow in the order of the
- * requests. When the tap is full the rest of the batch stays until it takes more.
+ * go, and then written, several packets in one call; responses follow in the order of
+ * the requests. When the tap is full the rest of the batch stays until it takes more.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/vif-io.h"
+
+#define VIF_SEND TAP_BATCH_MAX /* packets in one call */
 
 int vif_tx_init(struct vif_queue *q)
 {
@@ -193,33 +195,98 @@ static void answer(struct vif_queue *q, const struct vif_tx_packet *p)
 	}
 }
 
-/* Into the tap. False: it takes no more at present. */
-static bool send_packet(struct vif_queue *q, struct vif_tx_packet *p)
+/* Is there something to be sent? Makes it ready. */
+static bool prepare(struct vif_tx_packet *p)
 {
 	struct virtio_net_hdr hdr;
 	int r;
 
-	if (!p->prepared) {
-		r = offload_from_guest(p->frame, &p->len, &p->offload, &hdr, &p->why);
-		if (r < 0) {
-			p->error = r;
-			return true;
-		}
-		memcpy(p->frame - TAP_HEADER, &hdr, TAP_HEADER);
-		p->prepared = true;
-	}
-	r = q->tap_gone ? -EPIPE : tap_write(q->tap, p->frame - TAP_HEADER, TAP_HEADER + p->len);
-	if (r == -EAGAIN)
+	if (p->error || p->message)
 		return false;
-	if (r == 0) {
+	if (p->prepared)
+		return true;
+	r = offload_from_guest(p->frame, &p->len, &p->offload, &hdr, &p->why);
+	if (r < 0) {
+		p->error = r;
+		return false;
+	}
+	memcpy(p->frame - TAP_HEADER, &hdr, TAP_HEADER);
+	p->prepared = true;
+	return true;
+}
+
+/* The next packets that are to be sent, up to VIF_SEND of them. */
+static uint32_t gather(struct vif_queue *q, struct tap_packet ret[static VIF_SEND])
+{
+	struct vif_tx *tx = &q->tx;
+	uint32_t n = 0;
+
+	for (uint32_t i = tx->done; i < tx->nr_packets && n < VIF_SEND; i++) {
+		struct vif_tx_packet *p = &tx->packet[i];
+
+		if (prepare(p))
+			ret[n++] = (struct tap_packet){
+				.buf = p->frame - TAP_HEADER,
+				.size = TAP_HEADER + p->len,
+			};
+	}
+	return n;
+}
+
+/* Into the tap. Returns how many of @n packets are done with; then the tap takes no more. */
+static uint32_t send_packets(struct vif_queue *q, struct tap_packet *packet, uint32_t n)
+{
+	struct tap_batch *batch = n > 1 && !q->tap_gone ? vif_batch(q) : NULL;
+	uint32_t done = 0;
+
+	if (batch)
+		done = tap_batch_write(batch, q->tap, packet, n);
+	while (!batch && done < n) {
+		struct tap_packet *p = &packet[done];
+
+		p->result = q->tap_gone ? -EPIPE : tap_write(q->tap, p->buf, p->size);
+		if (p->result == -EAGAIN || (p->result == -EPIPE && !q->tap_gone))
+			break;
+		done++;
+	}
+	if (done == n || packet[done].result != -EPIPE)
+		return done;
+	q->tap_gone = true;
+	for (; done < n; done++)
+		packet[done].result = -EPIPE;
+	return done;
+}
+
+static void count(struct vif_queue *q, const struct vif_tx_packet *p, ssize_t result)
+{
+	if (result == 0) {
 		VIF_STAT_ADD(q, tx_packets, 1);
 		VIF_STAT_ADD(q, tx_bytes, p->len);
-		return true;
+	} else {
+		/* as on a wire: the guest is not told that nobody is there, or the link is down */
+		VIF_STAT_ADD(q, tx_dropped, 1);
 	}
-	if (r == -EPIPE)
-		q->tap_gone = true;
-	/* as on a wire: the guest is not told that nobody is there, or that the link is down */
-	VIF_STAT_ADD(q, tx_dropped, 1);
+}
+
+/* Send and answer the next few packets. False: the tap takes no more at present. */
+static bool send_some(struct vif_queue *q)
+{
+	struct tap_packet packet[VIF_SEND];
+	struct vif_tx *tx = &q->tx;
+	uint32_t n = gather(q, packet), sent = send_packets(q, packet, n);
+
+	for (uint32_t i = 0; tx->done < tx->nr_packets; tx->done++) {
+		struct vif_tx_packet *p = &tx->packet[tx->done];
+
+		if (!p->error && !p->message) {
+			if (i == n)
+				break;
+			if (i == sent)
+				return false;
+			count(q, p, packet[i++].result);
+		}
+		answer(q, p);
+	}
 	return true;
 }
 
@@ -237,14 +304,10 @@ bool vif_tx_pass(struct vif_queue *q, bool *want_event)
 	}
 	tx->blocked = false;
 	while (tx->done < tx->nr_packets) {
-		struct vif_tx_packet *p = &tx->packet[tx->done];
-
-		if (!p->error && !p->message && !send_packet(q, p)) {
+		if (!send_some(q)) {
 			tx->blocked = true;
 			break;
 		}
-		answer(q, p);
-		tx->done++;
 	}
 	if (tx->done != before && ring_publish(&tx->ring))
 		*want_event = true;
