@@ -180,66 +180,83 @@ void host_gnt_close(struct host_gnt *gnt)
 	free(gnt);
 }
 
+static void change(struct loop_pin *pin, bool writable, int by)
+{
+	uint16_t *n = writable ? &pin->writers : &pin->readers;
+
+	__atomic_store_n(n, (uint16_t)(*n + by), __ATOMIC_SEQ_CST);
+}
+
 /*
  * Check a grant and mark it in use, as Xen's grant mapping does: flags and domain id
  * change in one step, so that the guest cannot withdraw the grant in between.
- * Caller holds dom->lock. Returns the frame number or a negative errno.
+ * Returns the frame number or a negative errno.
  */
-static int64_t pin(struct host_gnt *gnt, uint32_t ref, bool writable)
+static int64_t mark(struct host_gnt *gnt, uint32_t ref, bool writable)
 {
-	uint32_t *word, old, mark = GTF_reading | (writable ? GTF_writing : 0);
+	uint32_t bits = GTF_reading | (writable ? GTF_writing : 0), old;
+	/* struct grant_entry_v1 begins with flags and domid, 16 bits each */
+	uint32_t *word = (uint32_t *)(void *)&gnt->table[ref];
+	struct loop_pin *sum = &gnt->dom->pin[ref];
 	uint64_t frame;
 
-	if (ref >= gnt->n_grants)
-		return -EINVAL;
-	/* struct grant_entry_v1 begins with flags and domid, 16 bits each */
-	word = (uint32_t *)(void *)&gnt->table[ref];
-	if (gnt->dom->pin[ref].readers == UINT16_MAX || gnt->dom->pin[ref].writers == UINT16_MAX)
-		return -ENOMEM;
 	old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
 	do {
 		if ((old & GTF_type_mask) != GTF_permit_access || old >> 16 != LOOP_HOST_DOMID)
 			return -EINVAL;
 		if (writable && (old & GTF_readonly))
 			return -EACCES;
-	} while (!__atomic_compare_exchange_n(word, &old, old | mark, false, __ATOMIC_SEQ_CST,
+	} while (!__atomic_compare_exchange_n(word, &old, old | bits, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));
 
 	frame = __atomic_load_n(&gnt->table[ref].frame, __ATOMIC_SEQ_CST);
 	if ((frame + 1) << HOST_PAGE_SHIFT > gnt->mem_size) {
-		if (!gnt->dom->pin[ref].readers && !gnt->dom->pin[ref].writers)
-			__atomic_and_fetch(word, ~mark, __ATOMIC_SEQ_CST);
+		if (!sum->readers && !sum->writers)
+			__atomic_and_fetch(word, ~bits, __ATOMIC_SEQ_CST);
 		return -EINVAL;
 	}
-	if (writable) {
-		gnt->own[ref].writers++;
-		gnt->dom->pin[ref].writers++;
-	} else {
-		gnt->own[ref].readers++;
-		gnt->dom->pin[ref].readers++;
-	}
 	return (int64_t)frame;
+}
+
+/*
+ * The process may die at any instruction, and the hub then repairs what stands in own: so
+ * that is the first to be written and the last to be taken back, here and in unpin().
+ * Caller holds dom->lock. Returns the frame number or a negative errno.
+ */
+static int64_t pin(struct host_gnt *gnt, uint32_t ref, bool writable)
+{
+	struct loop_pin *sum, *own;
+	int64_t frame;
+
+	if (ref >= gnt->n_grants)
+		return -EINVAL;
+	sum = &gnt->dom->pin[ref];
+	own = &gnt->own[ref];
+	if (sum->readers == UINT16_MAX || sum->writers == UINT16_MAX)
+		return -ENOMEM;
+	change(own, writable, 1);
+	frame = mark(gnt, ref, writable);
+	if (frame < 0)
+		change(own, writable, -1);
+	else
+		change(sum, writable, 1);
+	return frame;
 }
 
 /* Caller holds dom->lock. */
 static void unpin(struct host_gnt *gnt, uint32_t ref, bool writable)
 {
-	struct loop_pin *sum = &gnt->dom->pin[ref], *own = &gnt->own[ref];
+	struct loop_pin *sum = &gnt->dom->pin[ref];
 	uint32_t *word = (uint32_t *)(void *)&gnt->table[ref];
 	uint32_t clear = 0;
 
-	if (writable) {
-		own->writers--;
-		sum->writers--;
-	} else {
-		own->readers--;
-		sum->readers--;
-	}
+	change(sum, writable, -1);
 	if (!sum->writers)
 		clear |= GTF_writing;
 	if (!sum->writers && !sum->readers)
 		clear |= GTF_reading;
 	__atomic_and_fetch(word, ~clear, __ATOMIC_SEQ_CST);
+	change(&gnt->own[ref], writable, -1);
 }
 
 /* Map frames as pages from @addr on; neighbours in one go. */
