@@ -117,7 +117,7 @@ def keep_mapped(env, guest):
 
 
 def peek(env, guest):
-    """Where the backend is not trusted, pages are empty when it gets them; else they are as used."""
+    """Where the backend is not trusted, it gets empty pages; elsewhere they are as last used."""
     number = guest.attach_nic(Nic(env.net.bridge(3), options={"trusted": "0"}))
     guest.configure(number)
     for vif, empty in ((number, True), (0, False)):
