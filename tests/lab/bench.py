@@ -167,7 +167,8 @@ class Bench(BaseBench):
         # Suites whose kernel a case asks for, and what is missing for that.
         self._lacks = {}
         self._number = 0
-        self._folder = BUILD / "machine"
+        # Two suites may run beside each other.
+        self._folder = BUILD / "-".join(filter(None, ("machine", getattr(options, "suite", None))))
         self._payload = self._folder / "payload.raw"
         # The Debian guest's, and that of the one without our drivers.
         self._guest_disks = [self._folder / "guest.raw", self._folder / "stock.raw"]
