@@ -11,10 +11,10 @@ from harness import CaseFailed
 from .channel import ChannelError
 from .host import Dom
 
-MEMORY = {"tiny": 192, "debian": 512, "stock": 512}
+MEMORY = {"tiny": 192, "debian": 512, "stock": 512, "roots": 256}
 PARAMETERS = "console=hvc0 loglevel=5 mitigations=off random.trust_cpu=on"
 # How long from `xl create` until labd in the guest answers, in seconds.
-BOOT_LIMIT = {"tiny": 120, "debian": 240, "stock": 300, "hvm": 400}
+BOOT_LIMIT = {"tiny": 120, "debian": 240, "stock": 300, "roots": 240, "hvm": 400}
 # QEMU's emulation of SVM lets a booting guest run on in Xen's state now and then, most of all on
 # a busy machine. It stops in a code segment and at an address that only Xen itself has, or
 # elsewhere before its kernel has written a line: long before it loads a module.
@@ -90,7 +90,7 @@ vif = [{interfaces}]
             return 'bootloader = "pygrub"\nbootloader_args = ["--quiet"]'
         # What is made for the kernel of another suite is called so, see images/payload.py.
         suite = f"-{self.suite}" if self.suite else ""
-        ramdisk = "debian.img" if image == "debian" else f"tiny-{self.frontend}{suite}.img"
+        ramdisk = f"tiny-{self.frontend}{suite}.img" if image == "tiny" else f"{image}.img"
         append = f"{append} root=LABEL=xenpv-guest ro" if image == "debian" else append
         if self.kind == "hvm":
             # Each access to PCI configuration space goes through QEMU: don't search it all.

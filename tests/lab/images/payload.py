@@ -6,6 +6,9 @@
   /lab/vmlinux-<suite>, /lab/tiny-<frontend>-<suite>.img
                                the same for the kernel of another suite, when a case asks for it
   /lab/debian.img              initramfs of the Debian guest
+  /lab/roots.img, /lab/roots-disk.img
+                               initramfs and disk of a guest whose root is on a partition or on
+                               LVM (roots.py), when a case asks for it
   /lab/chrony.img              file system with Debian's chronyd, when a case asks for it
   /lab/host/...                files to be installed in dom0, by their path there
   /lab/bin/...                 programs for network traffic
@@ -18,7 +21,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import chrony, debian, kernel, packages, programs, tiny
+from . import chrony, debian, kernel, packages, programs, roots, tiny
 from .cache import ROOT
 from .dom0 import make_ext4
 
@@ -130,7 +133,8 @@ def _add_kernel(root, linux, frontends, extra):
 def build(target, size, images=(), package_kinds=(), suites=()):
     """Write the payload disk, an ext4 image of size bytes, to target.
 
-    images: of "debian" and "chrony", those whose files are to be on it; others are ignored.
+    images: of "debian", "roots" and "chrony", those whose files are to be on it; others are
+    ignored.
     package_kinds: of packages.KINDS, those whose disk is to be on it.
     suites: those whose kernel is to be on it, beside this machine's; see lacks().
     """
@@ -149,6 +153,10 @@ def build(target, size, images=(), package_kinds=(), suites=()):
             _add_kernel(root, linux, OURS, extra_files(linux, (*OURS, *OTHERS)))
         if "debian" in images:
             shutil.copy(debian.initramfs(guest_modules()), root / "debian.img")
+        if "roots" in images:
+            built_roots = roots.build(guest_modules())
+            shutil.copy(built_roots / "initramfs", root / "roots.img")
+            shutil.copy(built_roots / "disk.raw", root / "roots-disk.img")
         if "chrony" in images:
             shutil.copy(chrony.disk(), root / "chrony.img")
         for kind in package_kinds:
