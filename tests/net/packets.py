@@ -10,6 +10,7 @@ import time
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_RARP, ETH_P_IPV6 = 3, 0x0800, 0x0806, 0x8035, 0x86DD
 SO_BINDTODEVICE = socket.SO_BINDTODEVICE
+SO_TIMESTAMPNS = 35  # also the type of the message with the time
 # Of echo requests. No random numbers: a machine that has just booted may have none.
 IDENTS = itertools.count(os.getpid())
 
@@ -103,12 +104,19 @@ def reaches(ns, interface, address, limit=10.0):
     return not ping_all([Ping(ns, interface, address)], [True], limit=limit)
 
 
+class Frame(bytes):
+    """A frame, and when the kernel got it, by time.time()."""
+
+    when = 0.0
+
+
 class Sniffer:
     """Frames that arrive at an interface."""
 
     def __init__(self, ns, interface, protocol=ETH_P_ALL):
         with ns:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self.sock.bind((interface, protocol))
         self.sock.setblocking(False)
 
@@ -120,11 +128,16 @@ class Sniffer:
             if left <= 0 or not select.select([self.sock], [], [], left)[0]:
                 break
             try:
-                data, address = self.sock.recvfrom(65536)
+                data, control, _, address = self.sock.recvmsg(65536, 64)
             except OSError:
                 continue
             if address[2] != socket.PACKET_OUTGOING:
-                found.append(data)
+                frame = Frame(data)
+                for level, kind, stamp in control:
+                    if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                        whole, nanoseconds = struct.unpack("@ll", stamp)
+                        frame.when = whole + nanoseconds / 1e9
+                found.append(frame)
         return found
 
     def send(self, frame):
