@@ -530,43 +530,7 @@ def metrics_trouble(rig):
     server.finish()
 
 
-def many_guests(rig):
-    """60 guests: what they cost top is far below a hundredth of a CPU."""
-    for domid in range(1, 61):
-        rig.domain(domid, f"g{domid}", cpu_ns=domid)
-        rig.disk(domid, 51712, "xvda", f"/srv/{domid}.img")
-        rig.disk(domid, 51728, "xvdb", f"/srv/{domid}b.img")
-        rig.interface(domid, 0, "02:17:42:2F:01:01", "xenbr0")
-        rig.agent(domid)
-        for name in ("51712", "51728"):
-            rig.counters(f"{domid}-{name}", 0, (domid,) * 9)
-        rig.counters(f"{domid}-0", 1, (domid,) * 9)
-    with open(rig.status, "w", encoding="utf-8") as f:
-        json.dump({"guests": [{"domid": domid, "devices": [
-            {"kind": kind, "domid": domid, "devid": devid, "counters": f"{domid}-{devid}"}
-            for kind, devid in (("vbd", 51712), ("vbd", 51728), ("vif", 0))]}
-            for domid in range(1, 61)]}, f)
-    equal(len(rig.json("list")), 61, "guests")
-    equal(sum(d["io"]["reads"] for g in rig.json("metrics")["guests"] for d in g["vbds"]),
-          2 * sum(range(1, 61)), "reads of all")
-    top = rig.start("top", "--json", "--delay", "1", "--iterations", "1000000")
-    top.await_line('"g60"')
-
-    def used():
-        with open(f"/proc/{top.process.pid}/stat", encoding="utf-8") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    before, lines = used(), len(top.lines)
-    while len(top.lines) < lines + 3:
-        with top.news:
-            top.news.wait(10)
-    print(f"  top: {(used() - before) / 3 * 1000:.0f} ms a look at 60 guests, as JSON, here")
-    top.process.send_signal(signal.SIGTERM)
-    top.finish()
-
-
 main([check_files, size_files, list_text, list_fallback, list_states, list_hostile, list_stopping,
       xen_fails, show_guest, show_kernel_backend, show_absent, top_batch, top_json,
       counted_by_worker, top_follows, top_sort, top_screen, top_without_terminal,
-      metrics_text, metrics_http, metrics_trouble, many_guests])
+      metrics_text, metrics_http, metrics_trouble])

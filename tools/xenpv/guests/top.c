@@ -2,8 +2,8 @@
 /*
  * xenpv top: what guests do, again and again.
  *
- * Names and devices are read when xenstore says that domains or backends have changed; between
- * that, a refresh asks the hypervisor once and reads the devices' counters.
+ * A refresh asks the hypervisor once and reads the devices' counters; names and devices are read
+ * when xenstore says that they have changed.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -17,21 +17,20 @@
 
 #include "lib/cleanup.h"
 #include "lib/parse.h"
-#include "lib/xs.h"
 #include "xenpv/command.h"
 #include "xenpv/guests/top-screen.h"
 #include "xenpv/guests/top-table.h"
-#include "xenpv/host/view.h"
+#include "xenpv/host/follow.h"
 
 #define DELAY_MAX 3600
 
 struct top {
 	sd_event *event;
 	struct sources s;
-	struct view now, before;
-	double seconds; /* between the two */
-	uint64_t taken; /* microseconds, monotonic */
-	bool changed;   /* names and devices have to be read anew */
+	struct follow *follow;
+	struct view before; /* the look before the last */
+	double seconds;     /* between the two */
+	uint64_t taken;     /* microseconds, monotonic */
 	bool json, batch;
 	struct screen screen;
 	bool screen_open;
@@ -49,30 +48,6 @@ static void clock_text(char ret[16])
 		strcpy(ret, "--:--:--");
 }
 
-static void on_change(void *userdata, const char *path)
-{
-	struct top *t = userdata;
-
-	(void)path;
-	t->changed = true;
-}
-
-static int watch_all(struct top *t)
-{
-	static const char *const paths[] = { "@introduceDomain", "@releaseDomain",
-					     "/local/domain/0/backend" };
-	struct xs_watch *watch;
-
-	for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
-		int r = xsc_watch(t->s.xs, paths[i], on_change, t, &watch);
-
-		if (r < 0)
-			return problem_set(&t->problem, EXIT_FAILED, r, "cannot watch %s: %m",
-					   paths[i]);
-	}
-	return 0;
-}
-
 /* Look again; what was seen last becomes what was before. */
 static int sample(struct top *t)
 {
@@ -80,17 +55,12 @@ static int sample(struct top *t)
 	uint64_t taken;
 	int r;
 
-	r = view_snapshot(&t->now, &before);
+	r = view_snapshot(follow_view(t->follow), &before);
 	if (r < 0)
 		return problem_set(&t->problem, EXIT_FAILED, r, "%m");
 	view_clear(&t->before);
 	t->before = before;
-	r = t->changed ? 0 : view_refresh(&t->s, &t->now, &t->problem);
-	if (r == 0) {
-		t->changed = false;
-		view_clear(&t->now);
-		r = view_gather(&t->s, VIEW_DEVICES, NULL, &t->now, &t->problem);
-	}
+	r = follow_look(t->follow, &t->problem);
 	if (r < 0)
 		return r;
 	sd_event_now(t->event, CLOCK_MONOTONIC, &taken);
@@ -126,7 +96,7 @@ static int output(struct top *t)
 {
 	struct top_table table;
 	char clock[16];
-	int r = top_table_make(&t->now, t->seconds > 0 ? &t->before : NULL,
+	int r = top_table_make(follow_view(t->follow), t->seconds > 0 ? &t->before : NULL,
 			       t->seconds > 0 ? t->seconds : 1, t->screen.sort, &table);
 
 	if (r < 0)
@@ -218,7 +188,7 @@ static int start(struct top *t)
 		return problem_set(&t->problem, EXIT_FAILED, r, "%m");
 	r = sources_open(&t->s, t->event, &t->problem);
 	if (r >= 0)
-		r = watch_all(t);
+		r = follow_open(&t->s, VIEW_DEVICES, &t->follow, &t->problem);
 	return r;
 }
 
@@ -226,7 +196,6 @@ static int run(struct top *t)
 {
 	int r;
 
-	t->changed = true;
 	r = sample(t);
 	if (r >= 0 && !t->batch) {
 		r = screen_open(&t->screen);
@@ -309,8 +278,8 @@ int cmd_top(int argc, char **argv, bool json)
 		screen_close();
 	if (r < 0 && t.problem.text[0])
 		problem_print(&t.problem);
-	view_clear(&t.now);
 	view_clear(&t.before);
+	follow_close(t.follow);
 	sources_close(&t.s);
 	sd_event_unref(t.event);
 	return r < 0 ? t.problem.status : EXIT_DONE;

@@ -300,9 +300,8 @@ static const char *string_of(struct json_object *o, const char *key)
 	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : NULL;
 }
 
-/* Numbers of disks and interfaces overlap. */
-static struct json_object *find_device(struct json_object *status, uint32_t domid, bool vif,
-				       uint32_t devid)
+/* What the daemon says of a guest's devices, or NULL. */
+static struct json_object *devices_of(struct json_object *status, uint32_t domid)
 {
 	struct json_object *guests, *devices, *o;
 
@@ -312,21 +311,27 @@ static struct json_object *find_device(struct json_object *status, uint32_t domi
 	for (size_t i = 0; i < json_object_array_length(guests); i++) {
 		struct json_object *guest = json_object_array_get_idx(guests, i);
 
-		if (!json_object_object_get_ex(guest, "domid", &o) ||
-		    json_object_get_int64(o) != domid ||
-		    !json_object_object_get_ex(guest, "devices", &devices) ||
-		    !json_object_is_type(devices, json_type_array))
-			continue;
-		for (size_t k = 0; k < json_object_array_length(devices); k++) {
-			struct json_object *d = json_object_array_get_idx(devices, k);
+		if (json_object_object_get_ex(guest, "domid", &o) &&
+		    json_object_get_int64(o) == domid &&
+		    json_object_object_get_ex(guest, "devices", &devices) &&
+		    json_object_is_type(devices, json_type_array))
+			return devices;
+	}
+	return NULL;
+}
 
-			const char *kind = string_of(d, "kind");
+/* Numbers of disks and interfaces overlap. */
+static struct json_object *find_device(struct json_object *devices, bool vif, uint32_t devid)
+{
+	struct json_object *o;
 
-			if (json_object_object_get_ex(d, "devid", &o) &&
-			    json_object_get_int64(o) == devid &&
-			    (kind && strcmp(kind, "vif") == 0) == vif)
-				return d;
-		}
+	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
+		struct json_object *d = json_object_array_get_idx(devices, i);
+		const char *kind = string_of(d, "kind");
+
+		if (json_object_object_get_ex(d, "devid", &o) &&
+		    json_object_get_int64(o) == devid && (kind && strcmp(kind, "vif") == 0) == vif)
+			return d;
 	}
 	return NULL;
 }
@@ -362,6 +367,20 @@ static int take_status(struct json_object *d, struct vbd_view *v)
 	return r;
 }
 
+int view_status_guest(struct json_object *status, struct guest_view *g)
+{
+	struct json_object *devices = devices_of(status, g->hv.domid);
+	int r = 0;
+
+	for (size_t i = 0; i < g->n_vbds && r >= 0; i++) {
+		struct json_object *d = find_device(devices, false, g->vbd[i].devid);
+
+		if (d)
+			r = take_status(d, &g->vbd[i]);
+	}
+	return r;
+}
+
 int view_devices(struct xs_conn *xs, struct json_object *status, struct guest_view *g)
 {
 	uint32_t numbers[VIEW_DEVICES_MAX];
@@ -369,12 +388,8 @@ int view_devices(struct xs_conn *xs, struct json_object *status, struct guest_vi
 	size_t n = 0;
 	int r = read_vbds(xs, g);
 
-	for (size_t i = 0; i < g->n_vbds && r >= 0; i++) {
-		struct json_object *d = find_device(status, g->hv.domid, false, g->vbd[i].devid);
-
-		if (d)
-			r = take_status(d, &g->vbd[i]);
-	}
+	if (r >= 0)
+		r = view_status_guest(status, g);
 	if (r < 0)
 		return r;
 	snprintf(dir, sizeof(dir), "/local/domain/0/backend/vif/%u", g->hv.domid);
@@ -445,6 +460,8 @@ static bool take_io(struct json_object *d, struct vbd_counters *ret)
 
 void view_count_guest(struct json_object *status, struct guest_view *g)
 {
+	struct json_object *devices = devices_of(status, g->hv.domid);
+
 	for (size_t i = 0; i < g->n_vbds; i++) {
 		struct vbd_view *v = &g->vbd[i];
 
@@ -452,15 +469,13 @@ void view_count_guest(struct json_object *status, struct guest_view *g)
 		if (v->counted)
 			v->backend = "kernel";
 		else
-			v->counted = take_io(find_device(status, g->hv.domid, false, v->devid),
-					     &v->counters);
+			v->counted = take_io(find_device(devices, false, v->devid), &v->counters);
 	}
 	for (size_t i = 0; i < g->n_vifs; i++) {
 		struct vif_view *v = &g->vif[i];
 
 		/* the daemon also knows what never reached the tap, whatever its name is */
-		v->counted = take_vif_io(find_device(status, g->hv.domid, true, v->handle),
-					 &v->counters) ||
+		v->counted = take_vif_io(find_device(devices, true, v->handle), &v->counters) ||
 			     kernel_vif(g->hv.domid, v->handle, &v->counters) == 0;
 	}
 }

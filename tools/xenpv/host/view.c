@@ -17,12 +17,12 @@
 
 #define NAME_LENGTH 256
 
-static int no_hypervisor(struct problem *p, int err)
+int view_no_hypervisor(struct problem *p, int err)
 {
 	return problem_set(p, EXIT_FAILED, err, "cannot ask Xen for its domains: %m");
 }
 
-static int no_xenstore(struct problem *p, int err)
+int view_no_xenstore(struct problem *p, int err)
 {
 	return problem_set(p, EXIT_FAILED, err, "cannot ask xenstore: %m; is xenstored running?");
 }
@@ -36,7 +36,7 @@ int sources_open(struct sources *s, sd_event *event, struct problem *p)
 	r = xsc_open(event, &s->xs);
 	if (r < 0) {
 		hypervisor_close(&s->hv);
-		return no_xenstore(p, r);
+		return view_no_xenstore(p, r);
 	}
 	return 0;
 }
@@ -82,8 +82,8 @@ static void refine_type(const struct sources *s, struct hv_domain *d)
 		d->type = HV_PVH;
 }
 
-static int gather_guest(const struct sources *s, unsigned int parts, struct json_object *status,
-			struct guest_view *g)
+int view_gather_guest(const struct sources *s, unsigned int parts, struct json_object *status,
+		      struct guest_view *g)
 {
 	int r = take_name(s, g->hv.domid, &g->name);
 
@@ -97,24 +97,29 @@ static int gather_guest(const struct sources *s, unsigned int parts, struct json
 	return r;
 }
 
+int view_domains(const struct sources *s, struct hv_domain **ret, size_t *ret_n, struct problem *p)
+{
+	int r = s->hv.ops->domains(s->hv.data, ret, ret_n);
+
+	return r < 0 ? view_no_hypervisor(p, r) : 0;
+}
+
 static int gather_domains(const struct sources *s, const uint32_t *only, struct hv_domain **ret,
 			  size_t *ret_n, struct problem *p)
 {
 	struct hv_domain *one;
 	int r;
 
-	if (!only) {
-		r = s->hv.ops->domains(s->hv.data, ret, ret_n);
-		return r < 0 ? no_hypervisor(p, r) : 0;
-	}
+	if (!only)
+		return view_domains(s, ret, ret_n, p);
 	one = calloc(1, sizeof(*one));
 	if (!one)
-		return no_hypervisor(p, -ENOMEM);
+		return view_no_hypervisor(p, -ENOMEM);
 	r = s->hv.ops->domain(s->hv.data, *only, one);
 	if (r < 0) {
 		free(one);
 		return r == -ENOENT ? problem_set(p, EXIT_ABSENT, r, "there is no domain %u", *only)
-				    : no_hypervisor(p, r);
+				    : view_no_hypervisor(p, r);
 	}
 	*ret = one;
 	*ret_n = 1;
@@ -131,64 +136,27 @@ int view_gather(const struct sources *s, unsigned int parts, const uint32_t *onl
 	int r = s->hv.ops->host(s->hv.data, &view.host);
 
 	if (r < 0)
-		return no_hypervisor(p, r);
+		return view_no_hypervisor(p, r);
 	r = gather_domains(s, only, &domains, &n, p);
 	if (r < 0)
 		return r;
 	view.guest = calloc(n + 1, sizeof(*view.guest));
 	if (!view.guest)
-		return no_hypervisor(p, -ENOMEM);
+		return view_no_hypervisor(p, -ENOMEM);
 	if (parts & VIEW_DEVICES)
 		status = status_read(s->status_path ?: STATUS_PATH);
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		view.guest[i].hv = domains[i];
 		view.n++;
-		r = gather_guest(s, parts, status, &view.guest[i]);
+		r = view_gather_guest(s, parts, status, &view.guest[i]);
 	}
 	json_object_put(status);
 	if (r < 0) {
 		view_clear(&view);
-		return no_xenstore(p, r);
+		return view_no_xenstore(p, r);
 	}
 	*ret = view;
 	return 0;
-}
-
-static bool same_domains(const struct view *view, const struct hv_domain *domains, size_t n)
-{
-	if (view->n != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (view->guest[i].hv.domid != domains[i].domid ||
-		    strcmp(view->guest[i].hv.uuid, domains[i].uuid) != 0)
-			return false;
-	return true;
-}
-
-int view_refresh(const struct sources *s, struct view *view, struct problem *p)
-{
-	_cleanup_free_ struct hv_domain *domains = NULL;
-	struct json_object *status;
-	struct hv_host host;
-	size_t n = 0;
-	int r = s->hv.ops->host(s->hv.data, &host);
-
-	if (r < 0)
-		return no_hypervisor(p, r);
-	r = gather_domains(s, NULL, &domains, &n, p);
-	if (r < 0)
-		return r;
-	if (!same_domains(view, domains, n))
-		return 0;
-	view->host = host;
-	status = status_read(s->status_path ?: STATUS_PATH);
-	for (size_t i = 0; i < n; i++) {
-		domains[i].type = view->guest[i].hv.type;
-		view->guest[i].hv = domains[i];
-		view_count_guest(status, &view->guest[i]);
-	}
-	json_object_put(status);
-	return 1;
 }
 
 static int snapshot_guest(const struct guest_view *from, struct guest_view *to)
@@ -260,7 +228,7 @@ int view_find(const struct sources *s, const char *guest, struct hv_domain *ret,
 {
 	_cleanup_free_ struct hv_domain *domains = NULL;
 	size_t n = 0;
-	int r = gather_domains(s, NULL, &domains, &n, p);
+	int r = view_domains(s, &domains, &n, p);
 
 	if (r < 0)
 		return r;
@@ -268,7 +236,7 @@ int view_find(const struct sources *s, const char *guest, struct hv_domain *ret,
 		_cleanup_free_ char *name = NULL;
 
 		if (take_name(s, domains[i].domid, &name) < 0)
-			return no_xenstore(p, -ENOMEM);
+			return view_no_xenstore(p, -ENOMEM);
 		if (!is_guest(&domains[i], name, guest))
 			continue;
 		refine_type(s, &domains[i]);

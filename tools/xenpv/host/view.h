@@ -115,13 +115,6 @@ int view_gather(const struct sources *s, unsigned int parts, const uint32_t *onl
 		struct problem *p);
 void view_clear(struct view *view);
 
-/*
- * view_refresh - look again at hypervisor and counters, as long as the domains are the same
- *
- * Returns 1; 0 if domains came or went, and @view is as it was; a negative errno as view_gather().
- */
-int view_refresh(const struct sources *s, struct view *view, struct problem *p);
-
 /* What @view has counted, without names and other text. -ENOMEM; view_clear() it. */
 int view_snapshot(const struct view *view, struct view *ret);
 

@@ -10,30 +10,31 @@
 
 #include "lib/cleanup.h"
 #include "xenpv/command.h"
-#include "xenpv/host/view.h"
+#include "xenpv/host/follow.h"
 #include "xenpv/metrics/http.h"
 #include "xenpv/metrics/text.h"
 
 /* Requests within this time, in microseconds, get the same answer. */
 #define FRESH 1000000
 
+#define PARTS (VIEW_AGENT | VIEW_DEVICES)
+
 struct metrics {
 	struct sources s;
+	struct follow *follow;
 	sd_event *event;
 	char *text; /* of the last look */
 	size_t size;
 	uint64_t taken;
 };
 
-static int gather(struct metrics *m, char **ret, size_t *ret_size, struct problem *p)
+static int look(struct metrics *m, char **ret, size_t *ret_size, struct problem *p)
 {
-	struct view view = { 0 };
-	int r = view_gather(&m->s, VIEW_AGENT | VIEW_DEVICES, NULL, &view, p);
+	int r = follow_look(m->follow, p);
 
 	if (r < 0)
 		return r;
-	r = metrics_text(&view, ret, ret_size);
-	view_clear(&view);
+	r = metrics_text(follow_view(m->follow), ret, ret_size);
 	return r < 0 ? problem_set(p, EXIT_FAILED, r, "%m") : 0;
 }
 
@@ -47,7 +48,7 @@ static int page(void *userdata, char **ret, size_t *ret_size, char *why, size_t 
 
 	sd_event_now(m->event, CLOCK_MONOTONIC, &now);
 	if (!m->text || now - m->taken >= FRESH) {
-		int r = gather(m, &text, &size, &p);
+		int r = look(m, &text, &size, &p);
 
 		if (r < 0) {
 			snprintf(why, why_size, "%s", p.text);
@@ -72,8 +73,11 @@ static int serve(struct metrics *m, const char *address, struct problem *p)
 {
 	struct http *http = NULL;
 	char bound[96];
-	int r = http_open(m->event, address, "/metrics", page, m, &http);
+	int r = follow_open(&m->s, PARTS, &m->follow, p);
 
+	if (r < 0)
+		return r;
+	r = http_open(m->event, address, "/metrics", page, m, &http);
 	if (r == -EINVAL)
 		return problem_set(p, EXIT_USAGE, r,
 				   "xenpv metrics: --listen=%s is no address; write "
@@ -97,11 +101,16 @@ static int serve(struct metrics *m, const char *address, struct problem *p)
 static int print_once(struct metrics *m, struct problem *p)
 {
 	_cleanup_free_ char *text = NULL;
+	struct view view = { 0 };
 	size_t size = 0;
-	int r = gather(m, &text, &size, p);
+	int r = view_gather(&m->s, PARTS, NULL, &view, p);
 
 	if (r < 0)
 		return r;
+	r = metrics_text(&view, &text, &size);
+	view_clear(&view);
+	if (r < 0)
+		return problem_set(p, EXIT_FAILED, r, "%m");
 	if (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0)
 		return problem_set(p, EXIT_FAILED, -EIO, "cannot write to the standard output: %m");
 	return 0;
@@ -112,7 +121,7 @@ static int print_view(struct metrics *m, struct problem *p)
 {
 	struct json_object *o, *guests;
 	struct view view = { 0 };
-	int r = view_gather(&m->s, VIEW_AGENT | VIEW_DEVICES, NULL, &view, p);
+	int r = view_gather(&m->s, PARTS, NULL, &view, p);
 
 	if (r < 0)
 		return r;
@@ -122,7 +131,7 @@ static int print_view(struct metrics *m, struct problem *p)
 	json_object_object_add(o, "host_free_kib", json_object_new_uint64(view.host.free_kib));
 	json_object_object_add(o, "host_cpus", json_object_new_int64(view.host.cpus));
 	for (size_t i = 0; i < view.n; i++)
-		json_object_array_add(guests, view_json(&view.guest[i], VIEW_AGENT | VIEW_DEVICES));
+		json_object_array_add(guests, view_json(&view.guest[i], PARTS));
 	json_object_object_add(o, "guests", guests);
 	view_clear(&view);
 	return print_json(o, EXIT_DONE) == EXIT_DONE
@@ -171,6 +180,7 @@ int cmd_metrics(int argc, char **argv, bool json)
 			      : (call.json ? print_view(&m, &p) : print_once(&m, &p));
 	if (r < 0)
 		problem_print(&p);
+	follow_close(m.follow);
 	sources_close(&m.s);
 	sd_event_unref(m.event);
 	free(m.text);
