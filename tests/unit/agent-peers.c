@@ -26,6 +26,7 @@ struct peer {
 	char path[108];
 	bool is_bus;
 	bool called;
+	bool asked_time;
 	const struct job_info *jobs;
 	size_t n_jobs;
 	bool refuse_lock;
@@ -81,6 +82,12 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_reply_method_return(m, "s", ":1.7");
 	if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus", NULL) > 0)
 		return sd_bus_reply_method_return(m, NULL);
+	/* There is no timesyncd; that it is asked for it shows. */
+	if (sd_bus_message_get_destination(m) &&
+	    strcmp(sd_bus_message_get_destination(m), "org.freedesktop.timesync1") == 0) {
+		peer->asked_time = true;
+		return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_SERVICE_UNKNOWN, "absent");
+	}
 	peer->called = true;
 	if (sd_bus_message_is_method_call(m, "org.freedesktop.systemd1.Manager", "ListJobs") > 0)
 		return reply_jobs(peer, m);
@@ -144,13 +151,13 @@ void peer_free(struct peer *peer)
 
 bool peer_ready(const struct peer *peer)
 {
-	return peer && peer->called;
+	return peer && peer->called && (peer->asked_time || !peer->is_bus);
 }
 
 void peer_drop(struct peer *peer)
 {
 	peer->bus = sd_bus_close_unref(peer->bus);
-	peer->called = false;
+	peer->called = peer->asked_time = false;
 }
 
 void peer_set_jobs(struct peer *peer, const struct job_info *jobs, size_t n)

@@ -17,7 +17,7 @@ struct peer;
 struct peer *peer_new(sd_event *event, const char *path, bool bus);
 void peer_free(struct peer *peer);
 
-/* Has the agent connected, and made its first call? */
+/* Has the agent connected, and made its first calls? */
 bool peer_ready(const struct peer *peer);
 
 /* End the connection, as a restart does. */

@@ -573,6 +573,7 @@ static int agent_start(struct agent *agent, const char *manager_address, const c
 	if (r < 0)
 		log_info("changes of the host name will not be noticed: %s", strerror(-r));
 	return logind_new(agent->event, bus_address, &agent->shutdown, on_shutdown_changed, agent,
+			  agent->sources.settings->time ? &agent->sources.timesyncd : NULL,
 			  &agent->logind);
 }
 

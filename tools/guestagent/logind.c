@@ -21,6 +21,7 @@ struct logind {
 	struct shutdown *shutdown;
 	void (*changed)(void *userdata);
 	void *userdata;
+	struct timesyncd *timesyncd; /* or NULL */
 	bool wanted; /* the lock is wanted: held, asked for, or as soon as there is a bus */
 	bool asking; /* a call of Inhibit() is under way */
 	int lock;    /* descriptor that is the lock, or -1 */
@@ -117,6 +118,11 @@ static int logind_setup(sd_bus *bus, void *userdata)
 				      "PrepareForSleep", on_sleep, NULL, logind);
 	if (r < 0)
 		return r;
+	if (logind->timesyncd) {
+		r = timesyncd_setup(bus, logind->timesyncd);
+		if (r < 0)
+			return r;
+	}
 	return logind->wanted ? ask(logind, bus) : 0;
 }
 
@@ -125,6 +131,8 @@ static bool logind_lost(void *userdata)
 	struct logind *logind = userdata;
 
 	logind->asking = false;
+	if (logind->timesyncd)
+		timesyncd_lost(logind->timesyncd);
 	/* While the system stops, a new connection would only start the message bus anew. */
 	return !logind->shutdown->requested;
 }
@@ -159,7 +167,8 @@ void logind_release(struct logind *logind)
 }
 
 int logind_new(sd_event *event, const char *address, struct shutdown *shutdown,
-	       void (*changed)(void *userdata), void *userdata, struct logind **ret)
+	       void (*changed)(void *userdata), void *userdata, struct timesyncd *timesyncd,
+	       struct logind **ret)
 {
 	struct logind *logind;
 	int r;
@@ -179,6 +188,7 @@ int logind_new(sd_event *event, const char *address, struct shutdown *shutdown,
 		.shutdown = shutdown,
 		.changed = changed,
 		.userdata = userdata,
+		.timesyncd = timesyncd,
 		.wanted = true,
 		.lock = -1,
 	};

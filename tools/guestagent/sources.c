@@ -118,6 +118,7 @@ static int report_time(struct sources *sources, struct report *report)
 	if (!sources->settings->time)
 		return 0;
 	time_read(sources->root, &time_ports_default, &status);
+	timesyncd_add(&sources->timesyncd, &status);
 	return time_report(sources->root, &status, sources->clock.source ? &sources->clock : NULL,
 			   sources->correction, report);
 }
@@ -227,6 +228,11 @@ static void on_step(void *userdata)
 	tell(userdata, SECTION_TIME);
 }
 
+static void on_timesyncd(void *userdata)
+{
+	tell(userdata, SECTION_TIME);
+}
+
 static void on_mounts(void *userdata)
 {
 	tell(userdata, SECTION_DISKS);
@@ -273,6 +279,8 @@ int sources_watch(struct sources *sources, sd_event *event,
 
 	sources->changed = changed;
 	sources->userdata = userdata;
+	sources->timesyncd.changed = on_timesyncd;
+	sources->timesyncd.userdata = sources;
 	if (settings->network)
 		r = complain(netlink_watch(event, on_netlink, sources, &sources->netlink),
 			     "interfaces and addresses");

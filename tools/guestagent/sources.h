@@ -14,6 +14,7 @@
 #include "nettable.h"
 #include "report.h"
 #include "settings.h"
+#include "timesyncd.h"
 #include "vif.h"
 #include "vifstat.h"
 
@@ -44,7 +45,8 @@ struct sources {
 	bool fallback_failed;     /* to be read, and it was logged */
 	sd_event_source *netlink, *mounts, *uevents, *pressure[2];
 	struct clockwatch clock;
-	const char *correction; /* of the clock after the last resume, or NULL */
+	struct timesyncd timesyncd; /* fed by who has the message bus */
+	const char *correction;     /* of the clock after the last resume, or NULL */
 	void (*changed)(void *userdata, enum section section);
 	void *userdata;
 };
