@@ -14,9 +14,14 @@ VOLATILE = {"hello_timer", "gc_timer", "tcn_timer", "topology_change_timer", "st
             "perm_hwaddr", "queue_id", "link_failure_count", "ageing"}
 
 
-def _strip(value):
+# Of a bridge's port: it has the lowest number that is free when it comes.
+NUMBER = {"id", "no", "designated_port"}
+
+
+def _strip(value, but=VOLATILE):
     if isinstance(value, dict):
-        return {k: _strip(v) for k, v in value.items() if k not in VOLATILE}
+        return {k: _strip(v, VOLATILE | NUMBER if k == "info_slave_data" else VOLATILE)
+                for k, v in value.items() if k not in but}
     if isinstance(value, list):
         return [_strip(v) for v in value]
     return value

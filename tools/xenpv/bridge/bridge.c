@@ -7,6 +7,7 @@
 static const struct command commands[] = {
 	{ "create", "create a bridge", cmd_bridge_create },
 	{ "delete", "delete a bridge", cmd_bridge_delete },
+	{ "move", "put a guest's interface on another bridge", cmd_bridge_move },
 	{ "show", "show bridges and the guests on them", cmd_bridge_show },
 	{ "check", "check the network part of domain configurations", cmd_bridge_check },
 	{ "watch", "guard ports and announce guests after a failover (a service)",

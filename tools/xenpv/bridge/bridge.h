@@ -6,6 +6,7 @@
 
 int cmd_bridge_create(int argc, char **argv, bool json);
 int cmd_bridge_delete(int argc, char **argv, bool json);
+int cmd_bridge_move(int argc, char **argv, bool json);
 int cmd_bridge_show(int argc, char **argv, bool json);
 int cmd_bridge_check(int argc, char **argv, bool json);
 int cmd_bridge_watch(int argc, char **argv, bool json);

@@ -35,13 +35,29 @@ char *domains_name(const struct domains *domains, uint32_t domid)
 	return name;
 }
 
+/* relative: of the domain that we are in, which is the backend's */
+static void backend_dir(uint32_t domid, uint32_t handle, char *ret, size_t size)
+{
+	snprintf(ret, size, "backend/vif/%u/%u", domid, handle);
+}
+
 bool domains_mac(const struct domains *domains, uint32_t domid, uint32_t handle, struct mac *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	char dir[64];
 
-	/* relative: of the domain that we are in, which is the backend's */
-	snprintf(dir, sizeof(dir), "backend/vif/%u/%u", domid, handle);
+	backend_dir(domid, handle, dir, sizeof(dir));
 	return domains->xs && xsc_read(domains->xs, XBT_NULL, dir, "mac", &text) >= 0 &&
 	       mac_parse(text, ret) == 0;
+}
+
+int domains_set_bridge(const struct domains *domains, uint32_t domid, uint32_t handle,
+		       const char *bridge)
+{
+	char dir[64];
+
+	backend_dir(domid, handle, dir, sizeof(dir));
+	if (!domains->xs || !xsc_exists(domains->xs, XBT_NULL, dir, "bridge"))
+		return 0;
+	return xsc_write(domains->xs, XBT_NULL, dir, "bridge", bridge);
 }

@@ -21,3 +21,11 @@ char *domains_name(const struct domains *domains, uint32_t domid);
 
 /* The address of a guest's interface, from the backend's own node. */
 bool domains_mac(const struct domains *domains, uint32_t domid, uint32_t handle, struct mac *ret);
+
+/*
+ * domains_set_bridge - note in xenstore which bridge a guest's interface is on
+ *
+ * Scripts that take it from its bridge read it there. What is not known stays so.
+ */
+int domains_set_bridge(const struct domains *domains, uint32_t domid, uint32_t handle,
+		       const char *bridge);
