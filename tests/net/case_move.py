@@ -10,7 +10,7 @@ from case_changes import faults, with_faults
 from case_check import start_xenstored
 from case_shapes import dom0_nic
 from netns import check
-from packets import ETH_P_RARP, Ping, Sniffer, ping_all, reaches
+from packets import ETH_P_RARP, Ping, Sniffer, arp_request, ping_all, reaches
 from rig import guest_mac
 
 
@@ -51,7 +51,7 @@ def move(rig):
             check(not wrong, f"turn {turn}, on {bridge}: {'; '.join(wrong)}")
             mac = guest.json("neighbour", "show", "10.3.0.99")[0]["lladdr"]
             check(mac == guest_mac(there * 16), f"the peer on {bridge} has {mac}")
-            check(not [f for f in sniffer.frames(0) if guest_mac(16) == f[6:12].hex(":")],
+            check(not [f for f in sniffer.queued() if guest_mac(16) == f[6:12].hex(":")],
                   "the old bridge has frames of the guest")
             sniffer.close()
     check(rig.dom0.links()["vif1.0"]["ifindex"] == index, "it is another interface")
@@ -167,11 +167,19 @@ def move_announced(rig):
     rig.guest(7, 0, "gintbr3")
     sniffer = Sniffer(outside, "to-eth1", ETH_P_RARP)
 
+    def way():
+        table = rig.dom0.json("fdb", "show", "br", "gextbr1", program="bridge")
+        return [e["ifname"] for e in table if e["mac"] == "02:17:42:2f:09:09"]
+
     def noted():
         return subprocess.run(["xenstore-read", f"{base}/bridge"], env=rig.environment(),
                               capture_output=True, text=True, timeout=20, check=True).stdout.strip()
 
+    # Where both bridges lead to one network, the new one has heard of the guest from outside.
+    sniffer.send(arp_request("02:17:42:2f:09:09", "0.0.0.0", "10.1.1.1"))
+    rig.await_(lambda: way() == ["eth1"], "the bridge to learn of the guest outside")
     rig.bridge("move", "vif7.0", "gextbr1")
+    check(way() == ["vif7.0"], f"the bridge sends what is for the guest to {way()}")
     announced(sniffer, ["02:17:42:2f:09:09"], 5.0)
     check(noted() == "gextbr1", f"xenstore says {noted()}")
     rig.bridge("move", "vif7.0", "gintbr3", "--dry-run")

@@ -140,6 +140,19 @@ class Sniffer:
                 found.append(frame)
         return found
 
+    def queued(self):
+        """What has arrived since the last look, without waiting for more."""
+        found = []
+        while True:
+            try:
+                data, address = self.sock.recvfrom(65536)
+            except BlockingIOError:
+                return found
+            except OSError:
+                continue  # the interface was down
+            if address[2] != socket.PACKET_OUTGOING:
+                found.append(data)
+
     def send(self, frame):
         self.sock.send(frame.ljust(60, b"\0"))
 

@@ -74,19 +74,30 @@ class Backend(harness.Backend):
         """The broker's process id."""
         return self._process.pid
 
-    def workers(self):
-        """Process ids of the workers by guest domain id, as the daemon's status file says."""
+    def _guests(self):
+        """What the daemon's status file says of each guest."""
         try:
             with open(self.runtime / "status.json", encoding="utf-8") as stream:
-                status = json.load(stream)
+                return json.load(stream)["guests"]
         except (OSError, ValueError):
-            return {}
+            return []
+
+    def workers(self):
+        """Process ids of the workers by guest domain id."""
         alive = children(self.pid)
         return {
             guest["domid"]: guest["worker_pid"]
-            for guest in status["guests"]
+            for guest in self._guests()
             if guest["worker_pid"] in alive
         }
+
+    def vif(self, domid, number):
+        """What the status file says of an interface; {} if it says nothing of it."""
+        for guest in self._guests():
+            for device in guest["devices"]:
+                if (guest["domid"], device["kind"], device["devid"]) == (domid, "vif", number):
+                    return device
+        return {}
 
     def kill_broker(self):
         process = self._process

@@ -26,11 +26,16 @@ def alive(env, guest, number=0):
     exercise(env, guest, number, size="64K", families=(4,))
 
 
-def stream(env, guest, number=0, rate="1M"):
-    """A TCP stream to the host and back, under way; see nics.Running."""
-    env.net.serve()
+def stream(env, guest, number=0, rate="1M", host=None):
+    """
+    A TCP stream to the host and back, under way; see nics.Running. @host: the address of a server
+    that is elsewhere.
+    """
+    if host is None:
+        env.net.serve()
+        host = guest.host_address(number)
     job = guest.start_tool(
-        "traffic", "stream", guest.host_address(number), "--seconds", 3600, "--rate", rate,
+        "traffic", "stream", host, "--seconds", 3600, "--rate", rate,
         "--progress", 20, "--timeout", 120,
     )  # fmt: skip
     job.await_more(1)

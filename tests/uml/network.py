@@ -25,43 +25,46 @@ class Network:
         self.tools = env.tools / "tests/net-tools"
         self._mtu = {}
         self._processes = []
+        self._closing = []
         self._server = None
         if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
             raise CaseSkipped("this machine has no /dev/net/tun")
         try:
-            self._space = Namespace("bench")
+            self.space = Namespace("bench")
         except OSError as error:
             raise CaseSkipped(f"no network namespaces: {error}") from error
-        if not self._space.ip("link add probe0 type bridge", "link del probe0", may_fail=True):
+        if not self.space.ip("link add probe0 type bridge", "link del probe0", may_fail=True):
             self.close()
             raise CaseSkipped("this kernel has no bridges")
         for setting in ("accept_dad", "accept_ra", "router_solicitations"):
-            self._space.sysctl(f"ipv6/conf/default/{setting}", 0)
+            self.space.sysctl(f"ipv6/conf/default/{setting}", 0)
 
     def __enter__(self):
-        return self._space.__enter__()
+        return self.space.__enter__()
 
     def __exit__(self, *error):
-        return self._space.__exit__(*error)
+        return self.space.__exit__(*error)
 
     def ip(self, *lines):
         """Lines of ip(8), all in one run of it."""
         try:
-            return self._space.ip(*lines)
+            return self.space.ip(*lines)
         except Failure as error:
             raise CaseFailed(str(error)) from error
 
     def links(self):
         """What ip says of each interface, by name."""
-        return self._space.links()
+        return self.space.links()
 
     def json(self, *words):
         """What "ip -json" with these words prints."""
-        return self._space.json(*words)
+        return self.space.json(*words)
 
     def run(self, *command, timeout=60, check=True):
         """A program in the namespace; its standard output."""
-        done = self._space.run(*map(str, command), timeout=self._env.scaled(timeout))
+        done = self.space.run(
+            *map(str, command), timeout=self._env.scaled(timeout), env=self.environ
+        )
         if check and done.returncode:
             raise CaseFailed(f"host: {command} ended with {done.returncode}: {done.stderr}")
         return done.stdout
@@ -105,20 +108,27 @@ class Network:
             self._server = self.start(SERVER, "serve")
             self._server.await_line("port")
 
+    def onclose(self, function):
+        """Call this at the end; what came last, first."""
+        self._closing.append(function)
+
     def close(self):
+        for function in reversed(self._closing):
+            function()
         for job in self._processes:
             job.kill()
-        self._space.close()
+        self.space.close()
 
 
 class Job:
-    """A program that runs in the namespace."""
+    """A program that runs in the namespace, or another one."""
 
-    def __init__(self, network, name, arguments):
+    def __init__(self, network, name, arguments, space=None):
         self._env = network._env
         self.name = name
-        self.log = self._env.logs / f"host-{name}-{len(network._processes)}.log"
-        with network:
+        where = "outside" if space else "host"
+        self.log = self._env.logs / f"{where}-{name}-{len(network._processes)}.log"
+        with space or network:
             self._process = Process(
                 [str(network.tools / name), *map(str, arguments)],
                 self.log,

@@ -98,6 +98,20 @@ int announce_learn(struct rtnl *rt, int bridge, int uplink, struct macs *macs)
 	return r == -EINTR ? 0 : r;
 }
 
+int announce_place(struct rtnl *rt, int port, const struct mac *mac)
+{
+	struct rtnl_msg msg;
+	struct ndmsg *ndm =
+		rtnl_msg_init(&msg, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ndm));
+
+	ndm->ndm_family = AF_BRIDGE;
+	ndm->ndm_ifindex = port;
+	ndm->ndm_state = NUD_REACHABLE;
+	ndm->ndm_flags = NTF_MASTER;
+	mnl_attr_put(&msg.header, NDA_LLADDR, MAC_LEN, mac->byte);
+	return rtnl_change(rt, &msg);
+}
+
 int announce_send(int interface, const struct macs *macs, size_t *ret_sent)
 {
 	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

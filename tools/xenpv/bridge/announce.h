@@ -40,6 +40,13 @@ void macs_add(struct macs *macs, const struct mac *mac);
 int announce_learn(struct rtnl *rt, int bridge, int uplink, struct macs *macs);
 
 /*
+ * announce_place - tell a bridge by which of its ports it reaches an address
+ *
+ * As if it had learned it: it is forgotten in time, and learned elsewhere when seen there.
+ */
+int announce_place(struct rtnl *rt, int port, const struct mac *mac);
+
+/*
  * announce_send - send a frame for each through an interface
  * @ret_sent: how many; an interface that went away or is full takes fewer
  *

@@ -185,36 +185,46 @@ static int make_plan(const struct site *site, const struct move *m, struct plan 
 	return 0;
 }
 
-/*
- * The new bridge finds the guest, as it sends to all ports what it has not learned. A switch
- * behind it does not, if it has seen the guest elsewhere.
- */
-static void announce(const struct site *site, const struct move *m, const struct domains *domains)
+/* A switch outside that has seen the guest elsewhere would go on sending there. */
+static int announce_outside(const struct site *site, const struct move *m, const struct mac *mac)
 {
-	_cleanup_free_ struct macs *macs = calloc(1, sizeof(*macs));
+	_cleanup_free_ struct macs *macs = NULL;
 	const struct link *uplink;
 	struct record record;
 	uint32_t number;
-	struct mac mac;
 	size_t sent;
-	int r = 0;
 
 	if (!shape_outside(shape_parse(m->to->name, &number)))
-		return;
+		return 0;
 	record_of(&site->links, m->to, &record);
 	uplink = link_by_name(&site->links, record.port);
-	if (!uplink || !domains_mac(domains, m->domid, m->handle, &mac))
+	if (!uplink)
+		return 0;
+	macs = calloc(1, sizeof(*macs));
+	if (!macs)
+		return -ENOMEM;
+	macs_add(macs, mac);
+	return announce_send(uplink->index, macs, &sent);
+}
+
+/*
+ * Where the guest is now, before it says so itself. The bridge may have heard of it from outside,
+ * when it was on another one, and would drop what comes from there for it.
+ */
+static void announce(const struct site *site, const struct move *m, const struct domains *domains)
+{
+	struct mac mac;
+	int r;
+
+	if (!domains_mac(domains, m->domid, m->handle, &mac))
 		return;
-	if (!macs) {
-		r = -ENOMEM;
-	} else {
-		macs_add(macs, &mac);
-		r = announce_send(uplink->index, macs, &sent);
-	}
+	r = announce_place(site->rt, m->port->index, &mac);
+	if (r >= 0)
+		r = announce_outside(site, m, &mac);
 	if (r < 0) {
 		errno = -r;
-		complain("%s: was not announced through %s: %m; it will be when the guest sends",
-			 m->port->name, uplink->name);
+		complain("%s: could not be announced: %m; it is found when the guest sends",
+			 m->port->name);
 	}
 }
 
