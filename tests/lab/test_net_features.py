@@ -105,6 +105,29 @@ def rate(it):
     )
 
 
+def another_bridge(it):
+    """To another bridge and back, five times under a TCP stream, which goes on."""
+    host, old = it.host, it.networks[0].name
+    mine, new = it.addresses[0][0], "xenbr20"
+    # dom0 is on both with the same addresses; a route says where the guest is.
+    mac = host.run(f"cat /sys/class/net/{old}/address").out.strip()
+    host.run(f"ip link add {new} address {mac} type bridge && ip link set {new} up")
+    stream = traffic.Stream(it.env, it.guest, it.networks[0].addresses(1)[0])
+    stream.await_progress("at the beginning")
+    ways = (f"xenpv bridge move {it.tap()} {{}}", f"ip link set {it.tap()} master {{}}")
+    for turn in range(5):
+        for left, bridge in ((old, new), (new, old)):
+            received = f"cat /sys/class/net/{left}/statistics/rx_packets"
+            way = ways[turn % 2].format(bridge)
+            before = host.run(f"{way} && ip route replace {mine} dev {bridge} && {received}").out
+            stream.await_progress(f"on {bridge}, time {turn + 1}", 60)
+            after = host.run(received).out
+            it.env.check(before == after, f"{left} received {after} packets, {before} before")
+    report = stream.stop()
+    it.env.note("longest_stall_ms", round(report["longest_stall_ms"]))
+    host.run(f"ip route del {mine} && ip link del {new}")
+
+
 def multicast(it):
     """A group that was joined is received, another is not."""
     job = it.count(it.guest, f"{it.interfaces[0]} --join {GROUP} --count 3 --seconds 240")
@@ -227,6 +250,7 @@ def come_and_go(it):
 PARTS = (
     ten_interfaces,
     rate,
+    another_bridge,
     multicast,
     addresses,
     xdp,  # before the packets get too large for it
@@ -239,7 +263,7 @@ PARTS = (
 
 @case(benches="lab", frontend="xen-vnif", timeout=300)
 def every_feature_of_an_interface(env):
-    """Ten interfaces, rate, multicast, MAC, MTU, VLAN, offloads, XDP, attach and detach."""
+    """Ten interfaces, rate, bridges, multicast, MAC, MTU, VLAN, offloads, XDP, attach and detach."""
     it = Subject(env)
     seconds = {}
     for part in PARTS:

@@ -21,8 +21,9 @@ class Nics:
         self.nic_options[number] = nic
         self._env.toolstack.vif_nodes(self.domid, number, nic)
 
-    def attach_nic(self, nic, timeout=30):
-        number = next(n for n in range(1000) if n not in self.nic_options)
+    def attach_nic(self, nic, timeout=30, number=None):
+        if number is None:
+            number = next(n for n in range(1000) if n not in self.nic_options)
         try:
             self.nic_nodes(number, nic)
             self._env.toolstack.finish_attach_vif(self.domid, number)

@@ -151,10 +151,7 @@ class Toolstack(Vifs):
                 (frontend, front, ours),
                 (libxl, {"frontend": frontend, "backend": backend, **front}, ("n0",)),
             ):
-                self.store.mkdir(path, tx)
-                self.store.permissions(path, *perms, transaction=tx)
-                for key, value in values.items():
-                    self.store.write(f"{path}/{key}", value, tx)
+                self.store.directory(path, perms, values, tx)
 
         self.store.transaction(nodes)
 

@@ -102,14 +102,23 @@ class Xenstore:
             answer.put((XS_ERROR, b"EIO\0"))
 
     def _call(self, kind, body, what, transaction=0):
-        answer = queue.Queue()
+        return self._calls([(kind, body)], what, transaction)[0]
+
+    def _calls(self, requests, what, transaction=0):
+        """Several requests, (type, body) each, without waiting in between; their answers."""
+        answers = [queue.Queue() for _ in requests]
         with self._lock:
             if self._closed:
                 raise XenstoreError("EIO", what)
-            self._next += 1
-            req = self._next
-            self._answers[req] = answer
-            self._sock.sendall(HEADER.pack(kind, req, transaction, len(body)) + body)
+            message = b""
+            for answer, (kind, body) in zip(answers, requests):
+                self._next += 1
+                self._answers[self._next] = answer
+                message += HEADER.pack(kind, self._next, transaction, len(body)) + body
+            self._sock.sendall(message)
+        return [self._answer(answer, what) for answer in answers]
+
+    def _answer(self, answer, what):
         try:
             got, data = answer.get(timeout=self._timeout)
         except queue.Empty:
@@ -156,6 +165,16 @@ class Xenstore:
         """Set permissions: the first names the owner, e.g. "n0", "r5"."""
         body = b"\0".join(p.encode() for p in (path,) + perms) + b"\0"
         self._call(XS_SET_PERMS, body, f"permissions of {path}", transaction)
+
+    def directory(self, path, perms, values, transaction=0):
+        """Make a directory with these permissions, and nodes in it."""
+        requests = [
+            (XS_MKDIR, path.encode() + b"\0"),
+            (XS_SET_PERMS, b"\0".join(p.encode() for p in (path, *perms)) + b"\0"),
+        ]
+        for key, value in values.items():
+            requests.append((XS_WRITE, f"{path}/{key}\0{value}".encode()))
+        self._calls(requests, f"make {path}", transaction)
 
     def transaction(self, function):
         """Run function(id) in a transaction, again as long as it collides with others."""
