@@ -115,7 +115,8 @@ class Sniffer:
 
     def __init__(self, ns, interface, protocol=ETH_P_ALL):
         with ns:
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+            # With a protocol it would hear every interface until it is bound to this one.
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self.sock.bind((interface, protocol))
         self.sock.setblocking(False)
