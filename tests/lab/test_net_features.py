@@ -263,7 +263,7 @@ PARTS = (
 
 @case(benches="lab", frontend="xen-vnif", timeout=300)
 def every_feature_of_an_interface(env):
-    """Ten interfaces, rate, bridges, multicast, MAC, MTU, VLAN, offloads, XDP, attach and detach."""
+    """Ten interfaces, rate, bridges, multicast, MAC, MTU, VLAN, offloads, XDP, attach, detach."""
     it = Subject(env)
     seconds = {}
     for part in PARTS:

@@ -45,9 +45,8 @@ class State:
 
     def __init__(self, env, guest):
         self._env, self._guest = env, guest
-        self._watches = [
-            env.store.watch(f"{path}/state") for path in env.toolstack.paths(guest.domid, "vif0")[:2]
-        ]
+        ends = env.toolstack.paths(guest.domid, "vif0")[:2]
+        self._watches = [env.store.watch(f"{path}/state") for path in ends]
         for watch in self._watches:
             watch.get(env.scaled(20))  # the first event comes by itself
         self._seen = self._look()
@@ -67,7 +66,7 @@ class State:
 
 @case(**BOTH)
 def net_bridge_changes(env):
-    """To another bridge and back, five times under a stream, which goes on; then at rest."""
+    """To another bridge and back, five times under a stream: it goes on, nothing is reset."""
     bridges = env.net.bridge(0), env.net.bridge(1)
     outside = Outside(env, *bridges)
     guest = env.guest(nics=[Nic(bridges[0])])
