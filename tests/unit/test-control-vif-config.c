@@ -28,6 +28,7 @@ static void test_plain(void **state)
 	assert_false(c.emulated);
 	assert_int_equal(c.rate_bytes, 0);
 	assert_int_equal(c.rate_us, 0);
+	assert_int_equal(c.mtu, 0);
 }
 
 static void test_all(void **state)
@@ -38,6 +39,7 @@ static void test_all(void **state)
 		.type = "vif_ioemu",
 		.rate = "18446744073709551615,10000000",
 		.vifname = "a-name-of-15-ch",
+		.mtu = "65535",
 	};
 	struct vif_config c;
 	char error[256];
@@ -47,6 +49,7 @@ static void test_all(void **state)
 	assert_true(c.emulated);
 	assert_true(c.rate_bytes == UINT64_MAX);
 	assert_int_equal(c.rate_us, 10000000);
+	assert_int_equal(c.mtu, 65535);
 }
 
 static void test_bad(void **state)
@@ -78,6 +81,9 @@ static void test_bad(void **state)
 		{ { .mac = good, .rate = "1,10000001" }, "rate" },
 		{ { .mac = good, .rate = "1,2,3" }, "rate" },
 		{ { .mac = good, .rate = "1, 2" }, "rate" },
+		{ { .mac = good, .mtu = "" }, "mtu" },
+		{ { .mac = good, .mtu = "67" }, "mtu" },
+		{ { .mac = good, .mtu = "65536" }, "mtu" },
 		{ { .mac = good, .rate = "18446744073709551616,1" }, "rate" },
 		{ { .mac = good, .rate = "0000000000000000000000000000001,1" }, "rate" },
 		{ { .mac = good, .vifname = "a-name-of-16-cha" }, "vifname" },

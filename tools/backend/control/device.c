@@ -22,6 +22,12 @@
 #define FAULT_LIMIT  5
 #define FAULT_WINDOW UINT64_C(10000000)
 
+/*
+ * How long a state is kept that libxl waits for, where no script tells that it was read, us.
+ * libxl waits for ten seconds.
+ */
+#define SETTLE_US UINT64_C(1000000)
+
 /* Time between looks at a device that the kernel's backend has, us. */
 #define FOREIGN_INTERVAL UINT64_C(1000000)
 
@@ -165,6 +171,7 @@ void device_free(struct device *dev)
 	sd_event_source_disable_unref(dev->retry);
 	sd_event_source_disable_unref(dev->grace);
 	sd_event_source_disable_unref(dev->hold);
+	sd_event_source_disable_unref(dev->settle);
 	status_changed(dev->broker);
 	guest_release(g);
 	free(dev->frontend);
@@ -344,6 +351,42 @@ static void prepare(struct device *dev)
 			    dev->broker->options.detach_timeout * UINT64_C(1000000), on_grace_over);
 }
 
+static int on_settled(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct device *dev = userdata;
+	int r;
+
+	(void)s;
+	(void)usec;
+	dev->settling = false;
+	if (dev->hs.released) {
+		r = nodes_remove_own(dev);
+		if (r < 0 && r != -ESTALE)
+			broker_xs_failed(dev->broker, dev, r, "removing its nodes");
+	}
+	device_kick(dev);
+	return 0;
+}
+
+/* With a script libxl, or "xl devd" in a driver domain, shows what it has read by running it. */
+static void settle(struct device *dev)
+{
+	if (dev->broker->options.hotplug_scripts)
+		return;
+	dev->settling = true;
+	start_timer(dev, &dev->settle, SETTLE_US, on_settled);
+}
+
+static int offer(struct device *dev)
+{
+	bool fresh = dev->hs.ours == XenbusStateInitialising;
+	int r = nodes_offer(dev);
+
+	if (r >= 0 && fresh)
+		settle(dev);
+	return r;
+}
+
 static int set_closed(struct device *dev)
 {
 	if (!dev->hs.online)
@@ -362,7 +405,7 @@ static int act(struct device *dev, enum hs_action action)
 		dev->hs.refusal_told = true;
 		return nodes_tell_refusal(dev);
 	case HS_OFFER:
-		return nodes_offer(dev);
+		return offer(dev);
 	case HS_CONNECT:
 	case HS_REATTACH:
 		device_connect(dev, action == HS_REATTACH);
@@ -392,6 +435,7 @@ static int act(struct device *dev, enum hs_action action)
 		device_remove_kept(dev);
 		nodes_release(dev);
 		dev->hs.released = true;
+		settle(dev);
 		log_full(LOG_INFO, &dev->about, 0, "detached");
 		return 0;
 	default:

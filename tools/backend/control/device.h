@@ -127,11 +127,13 @@ struct device {
 	struct xs_watch *watch; /* of a frontend outside of the guest's usual place */
 
 	struct hs_input hs;
-	bool foreign;  /* the kernel's backend has it */
-	bool found;    /* was there when we started */
-	bool seen;     /* its nodes were there once */
-	bool replaced; /* its nodes are those of another device by now */
-	char *error;   /* why it does not work, for status and xenstore; NULL: it does */
+	bool settling;           /* libxl has to read the state that was just written */
+	sd_event_source *settle; /* clears it, or removes the nodes of what is released */
+	bool foreign;            /* the kernel's backend has it */
+	bool found;              /* was there when we started */
+	bool seen;               /* its nodes were there once */
+	bool replaced;           /* its nodes are those of another device by now */
+	char *error;             /* why it does not work, for status and xenstore; NULL: it does */
 
 	/* trying again */
 	sd_event_source *retry; /* opens again, or connects again */

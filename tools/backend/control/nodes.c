@@ -32,7 +32,7 @@ static int read_hotplug(struct device *dev, enum hs_hotplug *ret)
 	int r;
 
 	if (!dev->broker->options.hotplug_scripts) {
-		*ret = HS_HOTPLUG_DONE;
+		*ret = dev->settling ? HS_HOTPLUG_WAITING : HS_HOTPLUG_DONE;
 		return 0;
 	}
 	r = xsc_read(xs, XBT_NULL, dev->dir, "hotplug-status", &status);
@@ -227,8 +227,22 @@ void nodes_release(struct device *dev)
 	struct xs_conn *xs = dev->broker->xs;
 
 	nodes_forget(dev);
-	/* xenopsd waits for this one to go; dom0's libxl for the whole of a driver domain's. */
+	/* xenopsd waits for this one to go. */
 	xsc_remove(xs, XBT_NULL, dev->dir, "hotplug-status");
-	if (dev->broker->own_domid != 0)
-		xsc_remove(xs, XBT_NULL, dev->dir, "");
+}
+
+static int remove_body(struct xs_conn *xs, xs_transaction_t t, void *userdata)
+{
+	struct device *dev = userdata;
+	int r;
+
+	r = nodes_check_state(dev, t, XenbusStateClosed);
+	return r < 0 ? r : xsc_remove(xs, t, dev->dir, "");
+}
+
+int nodes_remove_own(struct device *dev)
+{
+	if (dev->broker->own_domid == 0)
+		return 0;
+	return xsc_transaction(dev->broker->xs, remove_body, dev);
 }

@@ -37,6 +37,14 @@ void nodes_forget(struct device *dev);
 /* The device is detached: remove what others wait for to vanish. */
 void nodes_release(struct device *dev);
 
+/*
+ * nodes_remove_own - remove the nodes of a device that is released, in a driver domain
+ *
+ * There dom0's libxl waits for our state 6, and then for the nodes to go. With scripts "xl devd"
+ * removes them, after the one that it runs. Errors: -ESTALE, others of xenstore.
+ */
+int nodes_remove_own(struct device *dev);
+
 /* For the classes, in the bodies of transactions. */
 struct node_pair {
 	const char *key;

@@ -254,6 +254,18 @@ int tap_open_queue(struct rtnl *rt, int index, char *text, size_t size)
 	return r;
 }
 
+int tap_plug(struct rtnl *rt, int index, int bridge, uint32_t mtu)
+{
+	struct ifinfomsg *ifi;
+	struct rtnl_msg msg;
+
+	ifi = change_msg(&msg, RTM_NEWLINK, index);
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	mnl_attr_put_u32(&msg.header, IFLA_MTU, mtu);
+	mnl_attr_put_u32(&msg.header, IFLA_MASTER, (uint32_t)bridge);
+	return rtnl_change(rt, &msg);
+}
+
 int tap_set_carrier(struct rtnl *rt, int index, bool on)
 {
 	struct rtnl_msg msg;

@@ -51,6 +51,12 @@ int tap_make(struct rtnl *rt, const char *name, uint32_t domid, uint32_t devid,
  */
 int tap_open_queue(struct rtnl *rt, int index, char *text, size_t size);
 
+/*
+ * tap_plug - put the tap into a bridge, with this MTU, and bring it up
+ * @bridge: its index
+ */
+int tap_plug(struct rtnl *rt, int index, int bridge, uint32_t mtu);
+
 int tap_set_carrier(struct rtnl *rt, int index, bool on);
 int tap_remove(struct rtnl *rt, int index);
 

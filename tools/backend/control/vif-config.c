@@ -84,6 +84,11 @@ int vif_config_parse(const struct vif_nodes *nodes, uint32_t devid, struct vif_c
 			 nodes->vifname);
 		return -EINVAL;
 	}
+	if (nodes->mtu && parse_u32(nodes->mtu, VIF_MTU_MIN, VIF_MTU_MAX, &c.mtu) < 0) {
+		snprintf(error, error_size, "mtu = \"%.32s\" is not a number from %u to %u",
+			 nodes->mtu, VIF_MTU_MIN, VIF_MTU_MAX);
+		return -EINVAL;
+	}
 	*ret = c;
 	return 0;
 }

@@ -15,6 +15,7 @@ struct vif_nodes {
 	const char *type;
 	const char *rate;
 	const char *vifname;
+	const char *mtu;
 };
 
 struct vif_config {
@@ -22,10 +23,15 @@ struct vif_config {
 	bool emulated;       /* vif_ioemu: the device model has another interface of its own */
 	uint64_t rate_bytes; /* what the guest may send in rate_us; 0: no limit */
 	uint32_t rate_us;    /* 1..10000000, or 0 without a limit */
+	uint32_t mtu;        /* of the tap; 0: as its bridge has it */
 };
 
 /* The longest interval of a limit, in microseconds. */
 #define VIF_RATE_US_MAX 10000000
+
+/* Of an interface that carries IPv4, and of any. */
+#define VIF_MTU_MIN 68
+#define VIF_MTU_MAX 65535
 
 /*
  * vif_config_parse - read and check what an interface is to be

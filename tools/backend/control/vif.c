@@ -31,7 +31,8 @@ static int vif_read(struct device *dev)
 	    (r = device_read_optional(dev, "rate", &vif->rate)) < 0 ||
 	    (r = device_read_optional(dev, "vifname", &vif->vifname)) < 0 ||
 	    (r = device_read_optional(dev, "bridge", &vif->bridge)) < 0 ||
-	    (r = device_read_optional(dev, "script", &vif->script)) < 0)
+	    (r = device_read_optional(dev, "script", &vif->script)) < 0 ||
+	    (r = device_read_optional(dev, "mtu", &vif->mtu)) < 0)
 		return r;
 	return 0;
 }
@@ -47,6 +48,7 @@ static void vif_free(struct device *dev)
 	free(vif->vifname);
 	free(vif->bridge);
 	free(vif->script);
+	free(vif->mtu);
 }
 
 static void vif_describe(const struct device *dev, char *buf, size_t size)
@@ -105,11 +107,19 @@ static void vif_status(const struct device *dev, struct json_object *o)
 	}
 }
 
+/* Without scripts nobody else does what the stock vif-bridge would. */
+static bool plugs(const struct vif *vif)
+{
+	const char *name = vif->script ? strrchr(vif->script, '/') : NULL;
+
+	return !vif->dev.broker->options.hotplug_scripts && name && !strcmp(name, "/vif-bridge");
+}
+
 static void vif_choose(struct device *dev)
 {
 	struct vif *vif = to_vif(dev);
-	const struct vif_nodes nodes = { vif->mac, vif->handle, vif->type, vif->rate,
-					 vif->vifname };
+	const struct vif_nodes nodes = { vif->mac,  vif->handle,  vif->type,
+					 vif->rate, vif->vifname, plugs(vif) ? vif->mtu : NULL };
 	char error[DEVICE_TEXT];
 
 	if (vif->script && !strcmp(vif->script, VIF_REFUSING_SCRIPT)) {
@@ -133,6 +143,28 @@ static void first_name(const struct vif *vif, char name[IFNAMSIZ])
 		snprintf(name, IFNAMSIZ, "%s", vif->vifname);
 	else
 		snprintf(name, IFNAMSIZ, "vif%u.%u", dev->domid, dev->devid);
+}
+
+static int plug(struct vif *vif, char *text, size_t size)
+{
+	struct rtnl *rt = links_rtnl(vif->dev.broker);
+	const char *name = vif->bridge ? vif->bridge : "";
+	struct tap_link bridge;
+	int r;
+
+	if (!vif_name_ok(name) || tap_get(rt, 0, name, &bridge) < 0) {
+		snprintf(text, size, "there is no bridge \"%.32s\" in this domain", name);
+		return -ENODEV;
+	}
+	r = tap_plug(rt, vif->tap.index, bridge.index,
+		     vif->config.mtu ? vif->config.mtu : bridge.mtu);
+	if (r >= 0)
+		r = tap_get(rt, vif->tap.index, NULL, &vif->tap);
+	if (r < 0) {
+		errno = -r;
+		snprintf(text, size, "cannot put the tap %s into %s: %m", vif->tap.name, name);
+	}
+	return r;
 }
 
 static void find_master(struct vif *vif)
@@ -177,12 +209,30 @@ static void open_failed(struct device *dev, const char *text)
 	device_refuse(dev, text);
 }
 
+static void vif_close(struct device *dev, bool gone)
+{
+	struct vif *vif = to_vif(dev);
+	int r;
+
+	if (gone && vif->tap.index != 0) {
+		r = tap_remove(links_rtnl(dev->broker), vif->tap.index);
+		if (r < 0 && r != -ENODEV)
+			log_full(LOG_WARNING, &dev->about, r, "cannot remove the tap %s: %m",
+				 vif->tap.name);
+		vif->tap.index = 0;
+	}
+	if (dev->hs.image == HS_IMAGE_READY || dev->hs.image == HS_IMAGE_OPENING)
+		dev->hs.image = HS_IMAGE_CLOSED;
+}
+
 static void vif_open(struct device *dev)
 {
 	struct vif *vif = to_vif(dev);
 	char name[IFNAMSIZ], text[DEVICE_TEXT];
+	bool fresh = dev->hs.ours == XenbusStateInitialising;
 
 	if (!adopt(vif)) {
+		fresh = true;
 		first_name(vif, name);
 		if (tap_make(links_rtnl(dev->broker), name, dev->domid, dev->devid, &vif->tap, text,
 			     sizeof(text)) < 0) {
@@ -198,27 +248,17 @@ static void vif_open(struct device *dev)
 		else
 			log_full(LOG_INFO, &dev->about, 0, "made tap %s", name);
 	}
+	/* One that a guest has by now may have been put elsewhere. */
+	if (fresh && plugs(vif) && plug(vif, text, sizeof(text)) < 0) {
+		vif_close(dev, true);
+		open_failed(dev, text);
+		return;
+	}
 	find_master(vif);
 	dev->hs.image = HS_IMAGE_READY;
 	device_clear_error(dev);
 	status_changed(dev->broker);
 	device_kick(dev);
-}
-
-static void vif_close(struct device *dev, bool gone)
-{
-	struct vif *vif = to_vif(dev);
-	int r;
-
-	if (gone && vif->tap.index != 0) {
-		r = tap_remove(links_rtnl(dev->broker), vif->tap.index);
-		if (r < 0 && r != -ENODEV)
-			log_full(LOG_WARNING, &dev->about, r, "cannot remove the tap %s: %m",
-				 vif->tap.name);
-		vif->tap.index = 0;
-	}
-	if (dev->hs.image == HS_IMAGE_READY || dev->hs.image == HS_IMAGE_OPENING)
-		dev->hs.image = HS_IMAGE_CLOSED;
 }
 
 void vif_link_changed(struct vif *vif, const struct tap_link *link)

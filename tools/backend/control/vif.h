@@ -15,7 +15,7 @@ struct vif {
 	struct device dev; /* first */
 
 	/* identity, fixed */
-	char *mac, *handle, *type, *rate, *vifname, *bridge, *script; /* as in xenstore */
+	char *mac, *handle, *type, *rate, *vifname, *bridge, *script, *mtu; /* as in xenstore */
 	struct vif_config config;
 
 	struct tap_link tap;      /* .index 0: there is none */
