@@ -143,6 +143,8 @@ class Env(harness.Env):
                 try:
                     result = guest.run("dmesg", timeout=5, check=False)
                     logs[f"{guest.name}-dmesg"] = result.out
+                    if guest.backend:
+                        logs[f"{guest.name}-backendd"] = guest.backend.log()
                 except (CaseFailed, ChannelError) as error:
                     logs[f"{guest.name}-dmesg"] = f"{error}\n"
         if full:
@@ -263,7 +265,8 @@ class Bench(BaseBench):
 
     def _clean(self, env):
         """Destroy what the case made; returns what did not go away."""
-        for guest in env.guests:
+        # A later one may be served by an earlier one.
+        for guest in reversed(env.guests):
             if guest.running:
                 guest.destroy()
         env.restore_scripts()

@@ -58,6 +58,8 @@ class Guest(Dom, harness.Guest):
         self.suite = suite
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.boot_seconds = None
+        # What serves other guests from this one, a host.Backend.
+        self.backend = None
         self._config = f"{env.folder}/{name}.cfg"
         self._limit = None
 

@@ -158,8 +158,6 @@ static int plug(struct vif *vif, char *text, size_t size)
 	}
 	r = tap_plug(rt, vif->tap.index, bridge.index,
 		     vif->config.mtu ? vif->config.mtu : bridge.mtu);
-	if (r >= 0)
-		r = tap_get(rt, vif->tap.index, NULL, &vif->tap);
 	if (r < 0) {
 		errno = -r;
 		snprintf(text, size, "cannot put the tap %s into %s: %m", vif->tap.name, name);
