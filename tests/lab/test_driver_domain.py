@@ -103,8 +103,11 @@ def use_network(env, domain):
     stream = traffic.Stream(env, guest, server[0])
     stream.await_progress("at the beginning")
     domain.backend.kill_worker(guest)
+    env.await_(lambda: domain.backend.worker_pid(guest), "another worker", 60)
     stream.await_progress("after the worker was killed", 60)
     domain.backend.kill_broker()
+    # What was on its way arrives without them, too.
+    env.await_(lambda: domain.backend.worker_pid(guest), "a broker and a worker", 60)
     stream.await_progress("after the broker was killed", 60)
     report = stream.stop()
     env.note("longest_stall_ms", round(report["longest_stall_ms"]))
