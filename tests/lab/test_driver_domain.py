@@ -9,7 +9,8 @@ from lab.host import Backend
 from lab.load import fio
 from lab.network import Network
 
-SERVER = "traffic serve --seconds 3600"
+# Patient: while this machine is busy, an emulated guest takes a minute to restart a daemon.
+SERVER = "traffic serve --seconds 3600 --timeout 240"
 # Without "xl devd", the daemon is all that runs there.
 SETTINGS = "[backend]\nhotplug-scripts = no\n"
 
@@ -100,7 +101,7 @@ def use_network(env, domain):
     # What an interface has granted goes up and down; the second one's ring alone is far more.
     left = guest.grants()
     env.check(left < (one + both) / 2, f"grants: {one}, {both} and then {left}")
-    stream = traffic.Stream(env, guest, server[0])
+    stream = traffic.Stream(env, guest, server[0], timeout=240)
     stream.await_progress("at the beginning")
     domain.backend.kill_worker(guest)
     env.await_(lambda: domain.backend.worker_pid(guest), "another worker", 60)
