@@ -127,7 +127,7 @@ def use_disk(env, domain):
     return guest
 
 
-@case(benches="lab", guests="pv", image="debian", frontend="xen-vnif", timeout=240)
+@case(benches="lab", guests="pv", image="debian", frontend="xen-vnif", slow=True, timeout=240)
 def driver_domain(env):
     """The daemon in a driver domain serves interfaces and disks, survives, leaves nothing."""
     domain = DriverDomain(env)
