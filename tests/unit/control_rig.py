@@ -22,6 +22,12 @@ HEADER = struct.Struct("=IIII")
 
 UNKNOWN, INITIALISING, INITWAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(7)
 
+# Seconds for what takes a tenth of one: sanitizers are slow, and other tests run meanwhile. Less
+# than the 5 that a guest has by default to let go of a device.
+AT_ONCE = 4.5
+# Seconds that libxl waits before it gives up.
+LIBXL = 10
+
 
 class StoreError(OSError):
     pass
@@ -272,7 +278,7 @@ class Rig:
         return path
 
     @staticmethod
-    def await_(condition, what, timeout=10, interval=0.01):
+    def await_(condition, what, timeout=30, interval=0.01):
         """For what gives no event to this process: files, other processes."""
         end = time.monotonic() + timeout
         while not condition():
@@ -280,7 +286,7 @@ class Rig:
                 raise Failure(f"not within {timeout} s: {what}")
             time.sleep(interval)
 
-    def await_node(self, path, wanted, timeout=10):
+    def await_node(self, path, wanted, timeout=30):
         """Wait until a node has one of the values; returns the seconds that took."""
         wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
         wanted = [None if w is None else str(w) for w in wanted]

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import time
 
-from control_rig import (CLOSED, CLOSING, CONNECTED, INITIALISED, INITIALISING, INITWAIT, Disk,
-                         check, main)
+from control_rig import (AT_ONCE, CLOSED, CLOSING, CONNECTED, INITIALISED, INITIALISING, INITWAIT,
+                         Disk, check, main)
 
 XVDA = 51712
 
@@ -77,7 +77,7 @@ def broker_killed(rig):
         reattached(rig, XVDA, i + 1)
     check(rig.messages("connect")[-1]["persistent"] == "1", "what was agreed on still holds")
     check(disk.io()["reads"] == 6 * 5, f"each worker went on counting: {disk.io()}")
-    check(disk.detach(force=True) < 2, "detached")
+    check(disk.detach(force=True) < AT_ONCE, "detached")
 
 
 def broker_restarted(rig):
@@ -175,7 +175,7 @@ def refused_stays_refused(rig):
     check(disk.state() == INITWAIT, "libxl can still read 2")
     rig.store.write(f"{disk.backend}/hotplug-status", "connected")
     rig.await_node(f"{disk.backend}/state", CLOSED)
-    check(disk.detach() < 1, "detached")
+    check(disk.detach() < AT_ONCE, "detached")
 
 
 def one_at_a_time(rig):
@@ -204,7 +204,7 @@ def counters_of_no_use(rig):
     rig.await_status(5, XVDA, link="up")
     status = rig.device_status(5, XVDA)
     check("io" not in status and "counters" not in status, f"{status}")
-    check(disk.detach(force=True) < 2, "detached")
+    check(disk.detach(force=True) < AT_ONCE, "detached")
 
 
 def no_xenstored(rig):

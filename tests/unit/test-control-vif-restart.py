@@ -5,8 +5,8 @@
 import os
 import signal
 
-from control_rig import (CLOSED, CLOSING, CONNECTED, INITIALISED, INITIALISING, INITWAIT, check,
-                         main)
+from control_rig import (AT_ONCE, CLOSED, CLOSING, CONNECTED, INITIALISED, INITIALISING, INITWAIT,
+                         check, main)
 from control_vif import Vif, clean, enter_namespace, have_bridges, ip, links, ours
 
 RECONFIGURING, RECONFIGURED = 7, 8
@@ -205,7 +205,7 @@ def refused_stays_refused(rig):
     check("nonsense" in vif.get("hotplug-error"), "the reason is still there")
     check(vif.state() == INITWAIT and vif.link() is None, "libxl can still read 2")
     check(vif.plug() != 0, "and its script fails")
-    check(vif.detach() < 3, "detached")
+    check(vif.detach() < AT_ONCE, "detached")
 
 
 CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers, tap_away,

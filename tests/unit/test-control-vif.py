@@ -7,12 +7,11 @@ import signal
 import subprocess
 import time
 
-from control_rig import (CLOSED, CLOSING, CONNECTED, INITIALISING, INITWAIT, Disk, check, main)
+from control_rig import (AT_ONCE, CLOSED, CLOSING, CONNECTED, INITIALISING, INITWAIT, Disk, check,
+                         main)
 from control_vif import (IFF_MULTI_QUEUE, IFF_NO_PI, IFF_PERSIST, IFF_TAP, IFF_VNET_HDR, MAC, Vif,
                          clean, enter_namespace, have_bridges, ip, links, ours)
 
-# Seconds for what takes a tenth of one: sanitizers are slow, and other tests run meanwhile.
-AT_ONCE = 3
 RECONFIGURING, RECONFIGURED = 7, 8
 OFFERED = {"feature-sg": "1", "feature-gso-tcpv4": "1", "feature-gso-tcpv6": "1",
            "feature-ipv6-csum-offload": "1", "feature-rx-copy": "1", "feature-rx-flip": "0",
