@@ -7,8 +7,11 @@
 
 #include "vnif.h"
 
-/* A backend answers in its own thread; one that takes longer will not answer. */
-#define ANSWER_WAIT	HZ
+/*
+ * A backend answers in its own thread, which a busy host may not let run for a second or two.
+ * One that takes longer will not answer.
+ */
+#define ANSWER_WAIT	(4 * HZ)
 
 /* So many impossible answers, and the ring is no longer used: it is only of help. */
 #define FAULTS_MAX	3
@@ -175,7 +178,7 @@ static int call(struct xvif *vif, struct xen_netif_ctrl_request *req, u32 *data)
  * @c: data[2]
  * @data: receives the answer's data, or NULL
  *
- * Process context; sleeps a second at most.
+ * Process context; sleeps four seconds at most.
  *
  * Return: 0; -ENOTCONN without a control ring; -EOPNOTSUPP or -EINVAL as the
  * backend says; or another negative errno.
