@@ -367,7 +367,8 @@ static void frontend_changed(struct vbd *v)
 		return;
 	switch (state) {
 	case XenbusStateInitialising:
-		/* The frontend came back after it had closed. */
+		/* The frontend came back after it had closed, perhaps while we were deaf. */
+		disconnect(v);
 		if (xs_get_number(v->path, "state", 0) == XenbusStateClosed)
 			set_state(v, XenbusStateInitWait);
 		break;
@@ -441,7 +442,13 @@ static void backend_changed(const char *path)
 		return;
 	snprintf(dir, sizeof(dir), "backend/vbd/%s/%s", domid, devid);
 	v = find(dir);
-	if (xs_get_number(dir, "state", 0) == 0) {
+	if (v && strcmp(path + strlen(path) - strlen("/fault"), "/fault") == 0) {
+		read_fault(v);
+	} else if (v && v->fault == FAULT_DEAF &&
+		   xs_get_number(dir, "frontend-id", UINT32_MAX) != UINT32_MAX) {
+		/* Whatever others write there, it is no start for us. */
+		return;
+	} else if (xs_get_number(dir, "state", 0) == 0) {
 		if (v)
 			forget(v);
 	} else if (!v || xs_get_number(dir, "state", 0) == XenbusStateInitialising) {
@@ -449,8 +456,6 @@ static void backend_changed(const char *path)
 		if (v)
 			forget(v);
 		discover(dir, (uint32_t)strtoul(domid, NULL, 10));
-	} else if (strcmp(path + strlen(path) - strlen("/fault"), "/fault") == 0) {
-		read_fault(v);
 	} else if (xs_get_number(dir, "online", 1) == 0 &&
 		   xs_get_number(dir, "state", 0) == XenbusStateClosing && !v->connected) {
 		set_state(v, XenbusStateClosed);
