@@ -234,6 +234,10 @@ class Bench:
         """An Env for one run; @logs is a Path for its logs (the bench makes it)."""
         raise NotImplementedError
 
+    def excuse(self, env):
+        """Why a case that has just failed is run once more, as a key for its notes; or ""."""
+        return ""
+
     def close(self, env, failed):
         """Undo all that the case did; returns complaints found in the logs, as text lines."""
         raise NotImplementedError

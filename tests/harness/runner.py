@@ -56,6 +56,7 @@ class Run:
         if number:
             self.logs = self.logs.with_name(f"{case.name}.{number}")
         self.env = None
+        self.excused = ""  # Bench.excuse() of the first attempt
 
     @property
     def slow(self):
@@ -76,6 +77,14 @@ class Run:
         raise CaseFailed(f"{self.logs} and 99 alternatives are in use")
 
     def execute(self):
+        """Run the case; once more if what failed is known not to be the case's doing."""
+        outcome = self._attempt()
+        if self.excused:
+            outcome = self._attempt()
+            outcome.notes[self.excused] = 1
+        return outcome
+
+    def _attempt(self):
         start = time.monotonic()
         logs, lock = self._claim_logs()
         status, text, notes = "PASS", "", {}
@@ -99,6 +108,8 @@ class Run:
                 timer.cancel()
         if self.env is not None:
             notes = dict(getattr(self.env, "notes", {}))
+            if status == "FAIL" and not self.excused:
+                self.excused = self.bench.excuse(self.env)
             try:
                 complaints = self.bench.close(self.env, status == "FAIL")
             except Exception as error:
