@@ -36,7 +36,7 @@ BLACKLIST = "blacklist xen-blkfront\nblacklist xen-netfront\n"
 FILES = debian.INITRAMFS | {
     "etc/initramfs-tools/modules": "crc32c_generic\next4\n",
     "etc/modprobe.d/xenpv.conf": BLACKLIST,
-    # Nothing but what the lab takes for a disk of the group is looked at.
+    # Any disk may have the group, whatever list of devices there is.
     "etc/lvm/lvmlocal.conf": "devices {\n\tuse_devicesfile = 0\n}\n",
 }
 

@@ -404,10 +404,5 @@ int cmd_bridge_create(int argc, char **argv, bool json)
 		return status;
 	w.name = argv[0];
 	r = create(&site, &w, call.json, &p);
-	site_close(&site);
-	if (r < 0) {
-		problem_print(&p);
-		return p.status;
-	}
-	return r;
+	return site_end(&site, r, &p);
 }

@@ -313,10 +313,5 @@ int cmd_bridge_move(int argc, char **argv, bool json)
 	w.vif = argv[0];
 	w.bridge = argv[1];
 	r = move(&site, &w, call.json, &p);
-	site_close(&site);
-	if (r < 0) {
-		problem_print(&p);
-		return p.status;
-	}
-	return r;
+	return site_end(&site, r, &p);
 }

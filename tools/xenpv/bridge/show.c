@@ -225,10 +225,5 @@ int cmd_bridge_show(int argc, char **argv, bool json)
 	if (!parse_options(&call, opts, 0, -1, &argc, &argv, &status))
 		return status;
 	r = show(&site, argv, argc, call.json, &p);
-	site_close(&site);
-	if (r < 0) {
-		problem_print(&p);
-		return p.status;
-	}
-	return r;
+	return site_end(&site, r, &p);
 }

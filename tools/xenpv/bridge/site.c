@@ -102,6 +102,15 @@ void site_close(struct site *site)
 	close_fd(&site->lock);
 }
 
+int site_end(struct site *site, int r, const struct problem *p)
+{
+	site_close(site);
+	if (r >= 0)
+		return r;
+	problem_print(p);
+	return p->status;
+}
+
 int site_bridge(const struct site *site, const char *name, const struct link **ret,
 		struct record *ret_record, struct problem *p)
 {

@@ -47,6 +47,14 @@ int site_open(struct site *site, bool change, struct problem *p);
 void site_close(struct site *site);
 
 /*
+ * site_end - close the site at the end of a command
+ * @r: what came of it: an exit status, or a negative errno with @p set, which is printed
+ *
+ * Returns: the exit status.
+ */
+int site_end(struct site *site, int r, const struct problem *p);
+
+/*
  * For who changes something now and then: the lock without the waiting. Not with @change.
  *
  * site_try_lock() returns -EWOULDBLOCK while another process changes bridges.
