@@ -100,8 +100,7 @@ class Rig:
         """A NIC of dom0, cabled to another namespace; returns that."""
         ns = ns or self.space(f"outside-{name}")
         cable(ns, peer or f"to-{name}", self.dom0, name)
-        # The kernel looks at links once a second at most, and addresses come with the link.
-        self.await_(lambda: self.dom0.links()[name]["operstate"] == "UP", f"the link of {name}")
+        self.await_up(name)  # addresses come with the link
         return ns
 
     def guest(self, domid, handle, bridge, subnet=None):
@@ -147,12 +146,17 @@ class Rig:
             return f.read()
 
     def await_(self, condition, what, limit=10.0):
-        """For what gives no event to this process."""
+        """For what gives no event to this process. @what: a text, or what makes one."""
         end = time.monotonic() + limit
         while not condition():
             if time.monotonic() > end:
-                raise Failure(f"not within {limit} s: {what}")
+                raise Failure(f"not within {limit} s: {what() if callable(what) else what}")
             time.sleep(0.02)
+
+    def await_up(self, *links):
+        """Until these links of dom0 carry frames, which the kernel looks at once a second."""
+        self.await_(lambda: all(self.dom0.links()[name]["operstate"] == "UP" for name in links),
+                    f"the links of {', '.join(links)}")
 
     def await_guarded(self, port, limit=10.0):
         """Until the watch has closed a port to dom0."""
