@@ -51,7 +51,7 @@ static const struct figure vif_figures[] = {
 	{ "grant_copies", offsetof(struct vif_counts, grant_copies), 1, 1 },
 	{ "static_hits", offsetof(struct vif_counts, static_hits), 1, 1 },
 	{ "rate_delays", offsetof(struct vif_counts, rate_delays), 1, 1 },
-	{ "rx_delays", offsetof(struct vif_counts, rx_delays), 1, 1 },
+	{ "delays", offsetof(struct vif_counts, delays), 1, 1 },
 	{ NULL, 0, 1, 1 },
 };
 

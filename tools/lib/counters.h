@@ -59,7 +59,7 @@ struct vif_counts {
 	uint64_t static_hits;   /* slots served through a static grant mapping */
 	uint64_t static_grants; /* gauge: mappings at present; in answers to STATS only */
 	uint64_t rate_delays;   /* times the limit held a queue */
-	uint64_t rx_delays;     /* sleeps that did not listen to the tap */
+	uint64_t delays;        /* sleeps that listened neither to the tap nor to the guest */
 };
 
 union counters_block {

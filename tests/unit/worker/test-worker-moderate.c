@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* When a queue of an interface leaves its tap alone, on one processor that is simulated. */
+/* When a queue of an interface listens to nobody, on one processor that is simulated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

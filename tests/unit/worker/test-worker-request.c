@@ -257,6 +257,40 @@ static void test_ring(void **state)
 	assert_false(ring_publish(&ring));
 }
 
+/* Does a frontend that moves its index from @old to @new send an event? (ring.h) */
+static bool frontend_notifies(uint32_t old, uint32_t new)
+{
+	*index_at(0) = new;
+	return new - *index_at(1) < new - old;
+}
+
+static void test_ring_events(void **state)
+{
+	const uint32_t start = UINT32_MAX - 10; /* as above */
+	struct ring ring;
+
+	(void)state;
+	attach(&ring, start);
+	/* awake: requests before and after a look cost no event */
+	ring_disarm(&ring);
+	assert_false(frontend_notifies(start, start + 1));
+	assert_false(frontend_notifies(start + 1, start + 20));
+	assert_int_equal(ring_arm(&ring), 20);
+	ring.req_cons += 20;
+	assert_false(frontend_notifies(start + 20, start + 21));
+	ring.req_cons++;
+	/* asleep: the next one does, and only that */
+	assert_int_equal(ring_arm(&ring), 0);
+	assert_true(frontend_notifies(start + 21, start + 22));
+	assert_false(frontend_notifies(start + 22, start + 23));
+	/* some of them have come while it woke up */
+	ring_disarm(&ring);
+	assert_false(frontend_notifies(start + 23, start + 30));
+	ring.req_cons += 9;
+	assert_int_equal(ring_arm(&ring), 0);
+	assert_true(frontend_notifies(start + 30, start + 32));
+}
+
 static void test_ids(void **state)
 {
 	struct idset set;
@@ -307,8 +341,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots),        cmocka_unit_test(test_parse_native),
 		cmocka_unit_test(test_parse_x86_32), cmocka_unit_test(test_boundaries),
-		cmocka_unit_test(test_ring),         cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_poller),
+		cmocka_unit_test(test_ring),         cmocka_unit_test(test_ring_events),
+		cmocka_unit_test(test_ids),          cmocka_unit_test(test_poller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

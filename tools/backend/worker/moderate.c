@@ -4,7 +4,7 @@
 #define ROUND 16u /* wakes that are looked at together */
 #define TRIAL 4u  /* and those that a trial takes */
 #define FEW   4u  /* packets, on average, that are not worth a wakeup */
-#define IDLE  4u  /* times as long asleep as at work */
+#define IDLE  16u /* times as long asleep as at work */
 /* Traffic changes: a flood is noticed after this many wakes, whatever came before it. */
 #define WAIT_MAX 256u
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When to leave the tap alone for a moment. Where no processor is free, a packet wakes the
+ * When to listen to nobody for a moment. Where no processor is free, a packet wakes the
  * thread in place of the one who sends it, perhaps with more in hand: each packet then costs
- * a wakeup, an event and an interrupt of the guest. A moment in which the thread does not
- * listen lets them come together. Whether they do is tried, and where they do not, as with
- * one that waits for an answer, nothing is delayed. Pure arithmetic, in nanoseconds.
+ * a wakeup, an event and an interrupt of the guest. A moment in which neither packets nor the
+ * guest's events wake the thread lets them come together. Whether they do is tried, and where
+ * they do not, as with one that waits for an answer, nothing is delayed. Pure arithmetic, in
+ * nanoseconds.
  */
 #pragma once
 
@@ -33,6 +34,6 @@ void moderate_init(struct moderate *m);
  * @worked: how long that took, from the wakeup to the sleep that comes now
  * @slept: the sleep before it
  *
- * Returns for how long the tap is not to be listened to; 0: sleep until it has something.
+ * Returns for how long the thread is not to listen; 0: sleep until there is something.
  */
 uint64_t moderate_next(struct moderate *m, uint32_t packets, uint64_t worked, uint64_t slept);

@@ -89,13 +89,13 @@ static void event_came(struct uring_op *op, int32_t res)
 
 	(void)res; /* what is pending is asked from the channel itself */
 	q->event_armed = false;
-	while ((port = host_evtchn_pending(q->evtchn)) >= 0) {
-		if (port != q->local_port) {
-			host_evtchn_unmask(q->evtchn, (uint32_t)port);
-			continue;
-		}
+	/* one at most: there is one channel, and a further one would end the next sleep */
+	port = host_evtchn_pending(q->evtchn);
+	if (port == q->local_port) {
 		q->event_masked = true;
 		STAT_ADD(q, events_received, 1);
+	} else if (port >= 0) {
+		host_evtchn_unmask(q->evtchn, (uint32_t)port);
 	}
 }
 
@@ -173,6 +173,7 @@ static void serve(struct queue *q)
 		} else {
 			uring_wait(&q->uring, -1);
 		}
+		ring_disarm(&q->ring);
 		poller_learn(&q->poller, queue_now() - idle_since, true);
 		idle_since = 0;
 	}

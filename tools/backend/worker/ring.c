@@ -150,3 +150,9 @@ int ring_arm(struct ring *ring)
 {
 	return ring_arm_for(ring, 1);
 }
+
+void ring_disarm(struct ring *ring)
+{
+	/* the frontend compares what it publishes with this, and has published it already */
+	atomic_store_explicit(&indices(ring)->req_event, ring->req_cons, memory_order_relaxed);
+}

@@ -89,3 +89,10 @@ int ring_arm(struct ring *ring);
 
 /* The same, but the event is to come with the @need-th request from req_cons on, 1..slots. */
 int ring_arm_for(struct ring *ring, uint32_t need);
+
+/*
+ * Ask for no events until the next ring_arm(): for who looks into the ring anyway. One
+ * that is on its way still comes. (ring.h, RING_PUSH_REQUESTS_AND_CHECK_NOTIFY: no event
+ * before the index has gone round)
+ */
+void ring_disarm(struct ring *ring);

@@ -94,8 +94,8 @@ struct vif_rx {
 	uint8_t *segment_buf;       /* made when first used; what segment cuts up */
 	struct vif_rx_packet whole; /* it, for what its segments have in common */
 	uint32_t budget;            /* packets that may still be read in this pass */
-	uint32_t taken;             /* from the tap, since the last sleep */
 	bool drained;               /* the tap had nothing more in this pass */
+	bool quiet;                 /* nor when the last sleep ended */
 	struct vif_ahead ahead;
 	struct vif_stage stage; /* packets that are next */
 	uint32_t nr_pieces, nr_replies;
@@ -115,7 +115,8 @@ struct vif_queue {
 	struct host_evtchn *evtchn;
 	int tx_port, rx_port; /* local; the same without split event channels; -1: not bound */
 	bool tx_masked, rx_masked;
-	int wake; /* eventfd: something to do for a thread that sleeps */
+	unsigned int tx_owed; /* passes since the guest asked for an event that it has not got */
+	int wake;             /* eventfd: something to do for a thread that sleeps */
 	_Atomic bool asleep;
 	_Atomic bool stopping;
 	bool failed;
@@ -123,8 +124,10 @@ struct vif_queue {
 	pthread_t thread;
 	struct poller poller;
 	struct moderate moderate;
-	uint64_t woken, slept;     /* ns: when the last sleep ended, and how long it was */
-	uint64_t deaf;             /* ns for which the next sleep does not listen to the tap */
+	uint32_t taken;        /* packets from the tap since the last sleep */
+	uint64_t deaf;         /* ns for which the next sleep listens to nobody; 0: it listens */
+	bool chosen;           /* deaf is what it is to be */
+	uint64_t woken, slept; /* ns: when the last sleep ended, and how long it was */
 	struct vif_counts *counts; /* written by the thread, read by all, relaxed */
 
 	struct vif_tx tx;

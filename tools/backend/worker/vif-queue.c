@@ -17,11 +17,12 @@
 #include "lib/cleanup.h"
 #include "worker/vif-io.h"
 
-#define LOG_BURST     10 /* lines about one queue ... */
-#define LOG_PERIOD    5  /* ... in so many seconds */
-#define NO_NOTIFY_MS  5  /* a frontend that sends no events for receive requests is looked at */
-#define NS_PER_MS     UINT64_C(1000000)
-#define NS_PER_SECOND UINT64_C(1000000000)
+#define LOG_BURST       10 /* lines about one queue ... */
+#define LOG_PERIOD      5  /* ... in so many seconds */
+#define TX_EVENT_PASSES 4  /* after which the guest hears that its packets have been sent */
+#define NO_NOTIFY_MS    5  /* a frontend that sends no events for receive requests is looked at */
+#define NS_PER_MS       UINT64_C(1000000)
+#define NS_PER_SECOND   UINT64_C(1000000000)
 
 uint64_t vif_now(void)
 {
@@ -141,19 +142,20 @@ struct vif_hash *vif_queue_hash(struct vif_queue *q)
 	return &q->hash;
 }
 
-static void take_events(struct vif_queue *q)
+/* Of one port: another one that is pending ends the next sleep at once, and is rare. */
+static void take_event(struct vif_queue *q)
 {
-	int port;
+	int port = host_evtchn_pending(q->evtchn);
 
-	while ((port = host_evtchn_pending(q->evtchn)) >= 0) {
-		VIF_STAT_ADD(q, events_received, 1);
-		if (port == q->tx_port)
-			q->tx_masked = true;
-		else if (port == q->rx_port)
-			q->rx_masked = true;
-		else
-			host_evtchn_unmask(q->evtchn, (uint32_t)port);
-	}
+	if (port < 0)
+		return;
+	VIF_STAT_ADD(q, events_received, 1);
+	if (port == q->tx_port)
+		q->tx_masked = true;
+	else if (port == q->rx_port)
+		q->rx_masked = true;
+	else
+		host_evtchn_unmask(q->evtchn, (uint32_t)port);
 }
 
 static void unmask(struct vif_queue *q)
@@ -177,15 +179,17 @@ static void notify(struct vif_queue *q, bool tx, bool rx)
 	}
 }
 
-/* Ask for events. False: there is work after all. */
+/* Get ready to sleep, and to be woken by events. False: there is work after all. */
 static bool arm(struct vif_queue *q)
 {
 	int n;
 
-	unmask(q);
-	/* with a batch in hand the ring is not looked at */
-	if (!q->tx.nr_packets && !q->tx.hold && ring_arm(&q->tx.ring) != 0)
-		return false;
+	if (!q->deaf) {
+		unmask(q);
+		/* with a batch in hand the ring is not looked at */
+		if (!q->tx.nr_packets && !q->tx.hold && ring_arm(&q->tx.ring) != 0)
+			return false;
+	}
 	if (vif_rx_waits(q)) {
 		n = ring_arm_for(&q->rx.ring, q->rx.need);
 		if (n < 0 || (uint32_t)n >= q->rx.need)
@@ -227,7 +231,7 @@ static void nap(struct vif_queue *q)
 	bool listen = !vif_rx_waits(q) && !q->deaf;
 	short tap = (short)((listen ? POLLIN : 0) | (q->tx.blocked ? POLLOUT : 0));
 	struct pollfd p[3] = {
-		{ .fd = host_evtchn_fd(q->evtchn), .events = POLLIN },
+		{ .fd = q->deaf ? -1 : host_evtchn_fd(q->evtchn), .events = POLLIN },
 		{ .fd = q->wake, .events = POLLIN },
 		{ .fd = tap && !q->tap_gone ? q->tap : -1, .events = tap },
 	};
@@ -238,9 +242,11 @@ static void nap(struct vif_queue *q)
 
 	ppoll(p, ELEMENTSOF(p), ns == UINT64_MAX ? NULL : &ts, NULL);
 	if (p[0].revents)
-		take_events(q);
+		take_event(q);
 	if (p[1].revents)
 		eventfd_read(q->wake, &ignored);
+	q->rx.quiet = listen && !p[2].revents;
+	ring_disarm(&q->tx.ring);
 	/* a device that is gone says so for ever, and reading tells it apart */
 	if (p[2].revents & (POLLERR | POLLHUP) && !(p[2].revents & POLLIN))
 		q->tap_gone = true;
@@ -261,21 +267,45 @@ static bool pass(struct vif_queue *q)
 	busy = vif_tx_pass(q, &tx_event);
 	if (!q->failed)
 		busy |= vif_rx_pass(q, &rx_event);
+	/*
+	 * That its packets have been sent the guest learns once for several passes: it waits
+	 * for that only when it has no room left, and then there is nothing to do here.
+	 */
+	if (tx_event && !q->tx_owed)
+		q->tx_owed = 1;
+	tx_event = q->tx_owed && (!busy || q->tx_owed++ == TX_EVENT_PASSES);
+	if (tx_event || (rx_event && q->rx_port == q->tx_port))
+		q->tx_owed = 0;
 	if (tx_event || rx_event)
 		notify(q, tx_event, rx_event);
 	return busy;
 }
 
+/* What the next sleep listens to. Once for each. */
+static void choose(struct vif_queue *q, uint64_t now)
+{
+	if (q->chosen)
+		return;
+	q->chosen = true;
+	q->deaf = moderate_next(&q->moderate, q->taken, now - q->woken, q->slept);
+	/* what is in hand waits for what only events tell */
+	if (vif_rx_waits(q) || q->tx.nr_packets)
+		q->deaf = 0;
+	q->taken = 0;
+}
+
 /* Sleep from @now, which the thread found nothing to do at since @idle_since. */
 static void sleep_on(struct vif_queue *q, uint64_t now, uint64_t idle_since)
 {
-	q->deaf = moderate_next(&q->moderate, q->rx.taken, now - q->woken, q->slept);
+	if (q->tx_owed)
+		notify(q, true, false);
+	q->tx_owed = 0;
 	if (q->deaf)
-		VIF_STAT_ADD(q, rx_delays, 1);
-	q->rx.taken = 0;
+		VIF_STAT_ADD(q, delays, 1);
 	nap(q);
 	q->woken = vif_now();
 	q->slept = q->woken - now;
+	q->chosen = false;
 	poller_learn(&q->poller, q->woken - idle_since, true);
 }
 
@@ -301,6 +331,7 @@ static void serve(struct vif_queue *q)
 			cpu_relax();
 			continue;
 		}
+		choose(q, now);
 		atomic_store(&q->asleep, true);
 		if (arm(q) && !q->failed) {
 			sleep_on(q, now, idle_since);

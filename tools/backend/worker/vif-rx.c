@@ -167,7 +167,7 @@ static int look_ahead(struct vif_queue *q, uint32_t room)
 		return 0;
 	vif_ahead_found(&rx->ahead, (uint32_t)r);
 	for (uint32_t i = 0; i < (uint32_t)r; i++)
-		rx->taken += rx->stage.packet[i].result >= 0;
+		q->taken += rx->stage.packet[i].result >= 0;
 	return 0;
 }
 
@@ -192,7 +192,7 @@ static ssize_t take_from_tap(struct vif_queue *q, uint32_t room, uint8_t **ret)
 	if (!n) {
 		*ret = rx->arena + rx->used;
 		n = tap_read(q->tap, *ret, VIF_BUFFER_SIZE);
-		rx->taken += n >= 0;
+		q->taken += n >= 0;
 		if (n >= 0 || n == -EMSGSIZE) {
 			vif_ahead_found(&rx->ahead, 1);
 			return n;
@@ -443,7 +443,8 @@ bool vif_rx_pass(struct vif_queue *q, bool *want_event)
 	rx->drained = false;
 	/* what the tap said in an earlier pass may be no longer so */
 	if (rx->stage.end != -EPIPE)
-		rx->stage.end = 0;
+		rx->stage.end = rx->quiet && !vif_stage_left(&rx->stage) ? -EAGAIN : 0;
+	rx->quiet = false;
 	while (VIF_ARENA_SIZE - rx->used >= VIF_BUFFER_SIZE) {
 		bool waited = vif_rx_waits(q);
 		uint32_t need;
