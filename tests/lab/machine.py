@@ -3,7 +3,6 @@
 
 import atexit
 import ctypes
-import errno
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+from harness.priority import go_first
 
 from .channel import Channel, ChannelError
 from .images import dom0, kernel
@@ -44,20 +45,6 @@ class MachineError(Exception):
 
 def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _go_first(pid):
-    """The emulator has no more than two threads, and is what everything else waits for.
-
-    pid: leader of a session. With sched_autogroup_enabled processes of another session compete
-    with it as one group, where nice(1) on either side has no effect (sched(7)).
-    """
-    try:
-        Path(f"/proc/{pid}/autogroup").write_text("-5", encoding="ascii")
-    except OSError as error:
-        # No such file without autogroups; EPERM for who may not; EAGAIN twice in 0.1 s.
-        if error.errno not in (errno.ENOENT, errno.EPERM, errno.EACCES, errno.EAGAIN):
-            raise
 
 
 def _sweep():
@@ -225,7 +212,8 @@ class Machine:
                     start_new_session=True,
                     preexec_fn=_die_with_parent,
                 )
-            _go_first(process.pid)
+            # It has two threads at most, and is what everything else waits for.
+            go_first(process.pid)
             self._process = process
         finally:
             started.set()

@@ -16,6 +16,7 @@ from harness import CaseFailed, CaseSkipped, parse_size
 from harness.bench import Bench as BaseBench
 from harness.cases import TOP
 from harness.logscan import scan
+from harness.priority import go_first
 from lab.images import programs
 
 from . import gcov
@@ -198,6 +199,7 @@ class Env(harness.Env):
             self.logs / "xenstored.log",
             env={**self.environ, "LD_PRELOAD": str(preload)},
         )
+        go_first(self._xenstored.pid)  # all guests wait for it
         self._wait_for(self._connect_store, self._xenstored, "xenstored")
 
     def _connect_store(self):
