@@ -195,7 +195,7 @@ class Bench(BaseBench):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         wanted = {case.options.get("image") for case in cases}
-        kinds = {case.options["packages"] for case in cases if "packages" in case.options}
+        kinds = {kind for case in cases for kind in case.options.get("packages", "").split()}
         suites = sorted({case.options["suite"] for case in cases if "suite" in case.options})
         self._lacks = {suite: payload.lacks(suite) for suite in suites}
         there = [suite for suite in suites if not self._lacks[suite]]

@@ -9,6 +9,8 @@ The guest (image="stock") has the disk with the packages on /media/packages, by 
     guest.restart()
 """
 
+from contextlib import contextmanager
+
 from harness import Disk
 
 from .images import packages, stock
@@ -34,9 +36,23 @@ COMMANDS = {
 }
 
 
+def _packages(kind, vdev):
+    return Disk(f"/lab/packages-{kind}.img", vdev, "r")
+
+
 def disks(env, kind):
     """The disks of a guest on stock drivers: its root, on an overlay, and the packages."""
-    return env.overlay("/dev/vdd").disk("xvda"), Disk(f"/lab/packages-{kind}.img", "xvdb", "r")
+    return env.overlay("/dev/vdd").disk("xvda"), _packages(kind, "xvdb")
+
+
+@contextmanager
+def packages_instead(guest, kind):
+    """The packages of the other kind, plugged into a guest that runs, in the place of its own."""
+    guest.attach(_packages(kind, "xvdc"))
+    guest.run(f"mount -o ro /dev/xvdc {FOLDER}")
+    yield
+    guest.run(f"umount {FOLDER}")
+    guest.detach("xvdc")
 
 
 def _do(guest, kind, what):

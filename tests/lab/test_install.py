@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The packages in a real Debian guest: put in, upgraded, with a broken driver, and taken out."""
 
+import time
+
 from harness import Nic, case
 
 from lab import setup
@@ -75,7 +77,9 @@ def put_in(env, guest, kind):
     check_drivers(env, guest, *STOCK)
     guest.run(f"{LEFT} >/root/before; mkdir /etc/xenpv")
     guest.write("/etc/xenpv/initramfs.conf", SETTINGS.encode())
+    begin = time.monotonic()
     done = setup.install(guest, kind)
+    env.note("install_seconds", round(time.monotonic() - begin, 1))
     told = done.out + done.err
     env.check("used from the next boot on" in told, f"xenpv-setup: {told[-600:]}")
     check_drivers(env, guest, *STOCK)
@@ -143,7 +147,7 @@ def whole_life(env, kind, how):
     setup.remove(guest, kind)
     guest.restart()
     check_left(env, guest)
-    guest.shutdown(timeout=90)
+    return guest
 
 
 @case(
@@ -151,13 +155,20 @@ def whole_life(env, kind, how):
     guests="pvh",
     more_guests="pv",
     image="stock",
-    packages="rpm",
-    timeout=900,
+    packages="rpm deb",
+    timeout=1200,
     slow=True,
 )
 def install_rpm(env):
-    """rpm -i, boot on ours, rpm -U, boot with a broken driver, rpm -e, boot on stock."""
-    whole_life(env, "rpm", "torn")
+    """rpm -i, boot on ours, rpm -U, boot with a broken driver, rpm -e, boot on stock; and then
+    apt install, boot on ours."""
+    guest = whole_life(env, "rpm", "torn")
+    with setup.packages_instead(guest, "deb"):
+        setup.install(guest, "deb")
+    guest.restart()
+    check_drivers(env, guest, *OURS)
+    check_ours(env, guest)
+    guest.shutdown(timeout=90)
 
 
 @case(
@@ -171,4 +182,4 @@ def install_rpm(env):
 )
 def install_deb(env):
     """apt install, boot on ours, upgrade, boot with an idle driver, remove, boot on stock."""
-    whole_life(env, "deb", "idle")
+    whole_life(env, "deb", "idle").shutdown(timeout=90)
