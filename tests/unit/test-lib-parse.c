@@ -112,12 +112,26 @@ static void test_component(void **state)
 	assert_int_equal(parse_component(&p, &v), -ERANGE);
 }
 
+static void test_real(void **state)
+{
+	static const char *const wrong[] = { "",    " 1",  "1 ",    "x",        "1x",
+					     "nan", "inf", "1e999", "-infinity" };
+	double v = 0;
+
+	(void)state;
+	assert_int_equal(parse_real("-0.25", &v), 0);
+	assert_true(v == -0.25);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(parse_real(wrong[i], &v), -EINVAL);
+	assert_true(v == -0.25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),   cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_bool),      cmocka_unit_test(test_devnum),
-		cmocka_unit_test(test_component),
+		cmocka_unit_test(test_component), cmocka_unit_test(test_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lib/parse.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -70,6 +73,21 @@ int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
 	if (r < 0)
 		return r;
 	*ret = (uint32_t)v;
+	return 0;
+}
+
+int parse_real(const char *s, double *ret)
+{
+	double value;
+	char *end;
+
+	/* not what strtod() skips */
+	if (!*s || isspace((unsigned char)*s))
+		return -EINVAL;
+	value = strtod(s, &end);
+	if (*end || !isfinite(value))
+		return -EINVAL;
+	*ret = value;
 	return 0;
 }
 

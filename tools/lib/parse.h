@@ -15,6 +15,9 @@
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
 
+/* A whole string that is a finite number. */
+int parse_real(const char *s, double *ret);
+
 /* yes, true, on, 1 / no, false, off, 0 */
 int parse_bool(const char *s, bool *ret);
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
+#include "lib/text.h"
 #include "xenpv/guests/rates.h"
 #include "xenpv/host/words.h"
 

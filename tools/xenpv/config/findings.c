@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "xenpv/config/findings.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/text.h"
 
 void findings_clear(struct findings *f)
 {
@@ -38,9 +40,7 @@ void findings_add(struct findings *f, enum severity severity, const char *file, 
 		return;
 	}
 	/* values come from files that anybody may have written */
-	for (char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
+	text_fit(text, SIZE_MAX);
 	f->errors += severity == SEVERITY_ERROR;
 	item[f->n++] = (struct finding){ severity, copy, line, text };
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/parse.h"
+#include "lib/text.h"
 #include "xenpv/bridge/files.h"
 #include "xenpv/command.h"
 #include "xenpv/config/xlconf.h"
@@ -29,12 +31,14 @@ static void print_head(void)
 /* "+0.2 ms", "no sync", "-" */
 static void time_text(const struct agent_view *a, char *ret, size_t size)
 {
+	double offset;
+
 	if (a->synchronised < 0)
 		snprintf(ret, size, "-");
 	else if (!a->synchronised)
 		snprintf(ret, size, "no sync");
-	else if (a->time_offset)
-		snprintf(ret, size, "%+.1f ms", strtod(a->time_offset, NULL) * 1000);
+	else if (a->time_offset && parse_real(a->time_offset, &offset) == 0)
+		snprintf(ret, size, "%+.1f ms", offset * 1000);
 	else
 		snprintf(ret, size, "yes");
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/parse.h"
 #include "lib/xs.h"
 #include "xenpv/command.h"
 #include "xenpv/guests/await.h"
@@ -276,6 +277,7 @@ static int status_of(const struct power *w)
 static int report_json(const struct power *w)
 {
 	struct json_object *o = json_object_new_object();
+	double seconds;
 
 	json_object_object_add(o, "guest", json_object_new_string(w->a.name));
 	json_object_object_add(o, "domid", json_object_new_int64(w->a.domain.domid));
@@ -284,8 +286,9 @@ static int report_json(const struct power *w)
 	json_object_object_add(o, "result", json_object_new_string(outcomes[w->outcome]));
 	json_object_object_add(o, "seconds", json_object_new_double(await_seconds(&w->a)));
 	json_object_object_add(o, "guest_seconds",
-			       w->seconds ? json_object_new_double(strtod(w->seconds, NULL))
-					  : NULL);
+			       w->seconds && parse_real(w->seconds, &seconds) == 0
+				       ? json_object_new_double(seconds)
+				       : NULL);
 	json_object_object_add(o, "held_by", w->unit ? json_object_new_string(w->unit) : NULL);
 	json_object_object_add(o, "new_domid",
 			       w->new_domid ? json_object_new_int64(w->new_domid) : NULL);

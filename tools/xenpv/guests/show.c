@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/xs.h"
+#include "lib/text.h"
 #include "xenpv/command.h"
 #include "xenpv/host/view.h"
 #include "xenpv/host/words.h"

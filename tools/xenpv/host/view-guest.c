@@ -11,6 +11,7 @@
 #include "lib/counters-json.h"
 #include "lib/parse.h"
 #include "lib/xs.h"
+#include "lib/text.h"
 #include "xenpv/bridge/files.h"
 #include "xenpv/host/words.h"
 

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/parse.h"
 #include "lib/xs.h"
+#include "lib/text.h"
 #include "xenpv/command.h"
 #include "xenpv/host/view-guest.h"
 #include "xenpv/host/words.h"

@@ -30,11 +30,3 @@ void guest_state_xm(const struct hv_domain *d, char ret[XM_STATE]);
 void guest_state_xentop(const struct hv_domain *d, char ret[XM_STATE]);
 
 const char *hv_type_name(enum hv_type type);
-
-/*
- * text_fit - make text of a guest fit for a terminal and for JSON
- *
- * Cuts it at @max bytes between two characters; control characters and what is not UTF-8 become
- * '?'.
- */
-void text_fit(char *text, size_t max);

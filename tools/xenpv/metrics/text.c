@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
+#include "lib/parse.h"
 #include "xenpv/host/view.h"
 #include "xenpv/host/words.h"
 
@@ -77,12 +78,8 @@ static double synchronised(const struct guest_view *g)
 static double offset(const struct guest_view *g)
 {
 	double value;
-	char *end;
 
-	if (!g->agent.time_offset)
-		return NAN;
-	value = strtod(g->agent.time_offset, &end);
-	return *end || end == g->agent.time_offset || !isfinite(value) ? NAN : value;
+	return g->agent.time_offset && parse_real(g->agent.time_offset, &value) == 0 ? value : NAN;
 }
 
 static double stopping(const struct guest_view *g)
