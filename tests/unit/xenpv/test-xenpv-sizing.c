@@ -195,10 +195,17 @@ static void test_cpulist(void **state)
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		uint64_t mask[CPULIST_MAX / 64] = { 0 };
-		int r = cpulist_parse(cases[i].text, mask);
+		int r = cpulist_parse(cases[i].text, CPULIST_MAX, mask);
 
 		if (r != cases[i].r || mask[0] != cases[i].mask)
 			fail_msg("%s: %d, %llx", cases[i].text, r, (unsigned long long)mask[0]);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t mask[CPULIST_MAX / 64];
+
+		assert_int_equal(cpulist_parse(i ? "all,^0" : "^0", 16, mask), 0);
+		assert_int_equal(mask[0], 0xfffe);
+		assert_int_equal(mask[CPULIST_MAX / 64 - 1], 0);
 	}
 }
 

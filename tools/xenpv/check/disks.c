@@ -36,7 +36,8 @@ static void check_name(const struct domcfg *d, size_t i, struct findings *findin
 		       s->vdev);
 		return;
 	}
-	if (s->cdrom && s->access != DISK_READONLY)
+	/* xl makes a CD read-only by itself; what xm's form lacks is said elsewhere */
+	if (s->cdrom && s->access != DISK_READONLY && s->access != DISK_ACCESS_NONE)
 		REPORT(SEVERITY_ERROR, "the CD %s has to be read-only; write r", s->vdev);
 	if (s->name.partition)
 		REPORT(SEVERITY_WARNING, "%s is a partition; give the guest a whole disk", s->vdev);
@@ -125,6 +126,10 @@ static void check_path(const struct domcfg *d, size_t i, const struct path_facts
 	if (facts && facts->kind == PATH_MISSING) {
 		REPORT(SEVERITY_ERROR, "%.125s does not exist; create it before the guest starts",
 		       s->target);
+		return;
+	}
+	if ((facts && facts->kind == PATH_NULL) || !strcmp(s->target, "/dev/null")) {
+		REPORT(SEVERITY_ERROR, "%.125s holds nothing; name a device or a file", s->target);
 		return;
 	}
 	if (facts && facts->kind == PATH_OTHER) {

@@ -98,20 +98,46 @@ static void find_swap(struct path_facts *facts)
 	}
 }
 
-/* What is built on it: LVM, RAID, multipath. */
-static void find_holder(struct path_facts *facts)
+/* What is built on the device of this directory. True: there is something. */
+static bool find_holder_in(struct path_facts *facts, const char *path)
 {
-	_cleanup_(closedirp) DIR *dir = NULL;
+	_cleanup_(closedirp) DIR *dir = opendir(path);
 	struct dirent *entry;
-	char path[80];
 
-	sys_path(facts->dev, "holders", path, sizeof(path));
-	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(facts->used, sizeof(facts->used), "part of %.40s", entry->d_name);
+		return true;
+	}
+	return false;
+}
+
+/* What is built on it, on a partition of it, or on the disk it is a partition of: LVM, RAID ... */
+static void find_holder(struct path_facts *facts)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	sys_path(facts->dev, "holders", path, sizeof(path));
+	if (find_holder_in(facts, path))
 		return;
+	if (facts->whole != facts->dev) {
+		sys_path(facts->whole, "holders", path, sizeof(path));
+		find_holder_in(facts, path);
+		return;
+	}
+	sys_path(facts->dev, ".", path, sizeof(path));
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		sys_path(facts->dev, entry->d_name, path, sizeof(path));
+		strncat(path, "/partition", sizeof(path) - strlen(path) - 1);
+		if (access(path, F_OK) < 0)
+			continue;
+		strcpy(strrchr(path, '/'), "/holders");
+		if (find_holder_in(facts, path))
+			return;
 	}
 }
 

@@ -38,10 +38,13 @@ static void check_name(const struct domcfg *d, struct findings *findings)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789_";
-	size_t n = strlen(d->name), good = strspn(d->name, letters);
+	size_t n = strlen(d->name), good = strspn(d->name, letters), fair = good;
 
 	if (!d->name_line)
 		return; /* that there is none has been said */
+	/* these work with xl */
+	while (d->name[fair] && strchr("-.+", d->name[fair]))
+		fair += 1 + strspn(d->name + fair + 1, letters);
 	if (n > NAME_MAX_LENGTH)
 		DOMCFG_REPORT(d, SEVERITY_ERROR, d->name_line,
 			      "the name has %zu characters, more than %d; shorten it", n,
@@ -53,14 +56,14 @@ static void check_name(const struct domcfg *d, struct findings *findings)
 	else if (!strcmp(d->name, "auto") || !strcmp(d->name, "scripts"))
 		DOMCFG_REPORT(d, SEVERITY_ERROR, d->name_line,
 			      "the name is that of a directory in /etc/xen; take another");
+	else if (d->name[fair])
+		DOMCFG_REPORT(d, SEVERITY_ERROR, d->name_line,
+			      "the name has a character other than letters, digits and _; take "
+			      "another");
 	else if (!strncmp(d->name, "xmexample", 9))
 		DOMCFG_REPORT(
 			d, SEVERITY_WARNING, d->name_line,
 			"names that begin with xmexample are those of examples; take another");
-	else if (d->name[good] && strspn(d->name + good, "-.+") == 0)
-		DOMCFG_REPORT(d, SEVERITY_ERROR, d->name_line,
-			      "the name has a character other than letters, digits and _; take "
-			      "another");
 	else if (d->name[good])
 		DOMCFG_REPORT(d, SEVERITY_WARNING, d->name_line,
 			      "the name has a \"%c\"; only letters, digits and _ work everywhere",
@@ -119,7 +122,8 @@ static void check_cpulist(const struct domcfg *d, const struct xlconf_value *v, 
 			  const struct check_host *host, struct findings *findings)
 {
 	uint64_t mask[CPULIST_MAX / 64];
-	int r = cpulist_parse(v->text, mask);
+	uint32_t all = host->cpus && host->cpus < CPULIST_MAX ? host->cpus : CPULIST_MAX;
+	int r = cpulist_parse(v->text, all, mask);
 
 	if (r == -ENOTSUP || r == -ENOMEM)
 		return;
@@ -129,7 +133,7 @@ static void check_cpulist(const struct domcfg *d, const struct xlconf_value *v, 
 			      v->text);
 		return;
 	}
-	if (count_bits(mask, ELEMENTSOF(mask)) == CPULIST_MAX)
+	if (!strcmp(v->text, "all"))
 		return; /* all: nothing is pinned */
 	if (mask[0] & 1)
 		DOMCFG_REPORT(d, SEVERITY_WARNING, v->line,

@@ -25,7 +25,7 @@ static int range(char *word, uint32_t *ret_first, uint32_t *ret_last)
 	return r;
 }
 
-int cpulist_parse(const char *text, uint64_t ret_mask[CPULIST_MAX / 64])
+int cpulist_parse(const char *text, uint32_t cpus, uint64_t ret_mask[CPULIST_MAX / 64])
 {
 	_cleanup_free_ char *copy = strdup(text);
 	uint64_t mask[CPULIST_MAX / 64] = { 0 };
@@ -38,7 +38,7 @@ int cpulist_parse(const char *text, uint64_t ret_mask[CPULIST_MAX / 64])
 	if (!*text || *text == ',' || text[strlen(text) - 1] == ',' || strstr(text, ",,"))
 		return -EINVAL;
 	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save), n++) {
-		uint32_t first = 0, last = CPULIST_MAX - 1;
+		uint32_t first = 0, last = cpus - 1;
 		bool without;
 		int r;
 
@@ -53,8 +53,8 @@ int cpulist_parse(const char *text, uint64_t ret_mask[CPULIST_MAX / 64])
 			if (r < 0)
 				return r;
 		}
-		if (without && n == 0)
-			memset(mask, 0xff, sizeof(mask));
+		for (uint32_t cpu = 0; without && n == 0 && cpu < cpus; cpu++)
+			mask[cpu / 64] |= UINT64_C(1) << cpu % 64;
 		for (uint32_t cpu = first; cpu <= last; cpu++) {
 			if (without)
 				mask[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);

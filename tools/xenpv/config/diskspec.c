@@ -16,7 +16,7 @@ struct positions {
 	size_t n;
 };
 
-static const char *const formats[] = { "", "raw", "qcow", "qcow2", "vhd", "qed" };
+static const char *const formats[] = { "", "raw", "qcow", "qcow2", "vhd", "qed", "empty" };
 
 /* Words of xl that take no value, and keys that say nothing here. */
 static const char *const flags[] = {

@@ -32,8 +32,8 @@ void domcfgs_clear(struct domcfgs *all)
 }
 
 static const char *const types[] = {
-	[KEY_NUMBER] = "a number", [KEY_BOOL] = "0 or 1", [KEY_STRING] = "a string in quotes",
-	[KEY_LIST] = "a list",     [KEY_ANY] = "a value",
+	[KEY_NUMBER] = "a number",           [KEY_SIGNED] = "a number", [KEY_BOOL] = "0 or 1",
+	[KEY_STRING] = "a string in quotes", [KEY_LIST] = "a list",     [KEY_ANY] = "a value",
 };
 
 static bool fits(const struct xlconf_value *v, enum key_type type)
@@ -43,6 +43,9 @@ static bool fits(const struct xlconf_value *v, enum key_type type)
 	switch (type) {
 	case KEY_NUMBER:
 		return v->type != XLCONF_LIST && parse_u64(v->text, 0, UINT64_MAX, &n) == 0;
+	case KEY_SIGNED:
+		return v->type != XLCONF_LIST &&
+		       parse_u64(v->text + (v->text[0] == '-'), 0, INT64_MAX, &n) == 0;
 	case KEY_BOOL:
 		return v->type != XLCONF_LIST && parse_u64(v->text, 0, 1, &n) == 0;
 	case KEY_STRING:

@@ -58,9 +58,10 @@ void domcfgs_clear(struct domcfgs *all);
 
 /*
  * cpulist_parse - "1,3", "0-2,5", "0-7,^3", "all"
- * @ret_mask: bit n for CPU n; "all" sets every bit
+ * @cpus: how many CPUs "all" and a list that begins with ^ mean, CPULIST_MAX at most
+ * @ret_mask: bit n for CPU n
  *
  * Errors: -EINVAL (no list), -ERANGE (a CPU beyond CPULIST_MAX), -ENOTSUP (a list by nodes).
  */
 #define CPULIST_MAX 1024
-int cpulist_parse(const char *text, uint64_t ret_mask[CPULIST_MAX / 64]);
+int cpulist_parse(const char *text, uint32_t cpus, uint64_t ret_mask[CPULIST_MAX / 64]);

@@ -132,7 +132,7 @@ static const struct key keys[] = {
 	{ "rdm_mem_boundary", KEY_NUMBER, KEY_FINE, NULL },
 	{ "restart", KEY_ANY, KEY_GONE, "on_poweroff, on_reboot and on_crash" },
 	{ "root", KEY_STRING, KEY_FINE, NULL },
-	{ "rtc_timeoffset", KEY_NUMBER, KEY_FINE, NULL },
+	{ "rtc_timeoffset", KEY_SIGNED, KEY_FINE, NULL },
 	{ "scheduler", KEY_STRING, KEY_FINE, NULL },
 	{ "sdl", KEY_BOOL, KEY_FIXED, "0" },
 	{ "seclabel", KEY_STRING, KEY_FINE, NULL },

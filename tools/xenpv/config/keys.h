@@ -4,6 +4,7 @@
 
 enum key_type {
 	KEY_NUMBER, /* digits, also as a string */
+	KEY_SIGNED, /* the same, perhaps with a - before it */
 	KEY_BOOL,   /* 0 or 1 */
 	KEY_STRING,
 	KEY_LIST,
