@@ -196,11 +196,43 @@ static int check_gextbr(const struct site *site, const struct wish *w, struct bl
 	return 0;
 }
 
+/* The rules for a network name no bridge: two would share them, and lose them with the first. */
+static int check_network(const struct site *site, const struct wish *w, const struct ip *ip,
+			 struct problem *p)
+{
+	const struct ip network = ip_network(ip);
+
+	for (size_t i = 0; i < site->links.n; i++) {
+		const struct link *bridge = &site->links.item[i];
+		struct record record;
+		uint32_t number;
+
+		if (!link_is_bridge(bridge) || shape_parse(bridge->name, &number) != SHAPE_INTBR)
+			continue;
+		record_of(&site->links, bridge, &record);
+		for (unsigned int k = 0; k < record.n_ip; k++) {
+			struct ip other;
+
+			if (ip_parse(record.ip[k], &other) < 0)
+				continue;
+			other = ip_network(&other);
+			if (memcmp(&other, &network, sizeof(other)) == 0)
+				return problem_set(p, EXIT_REFUSED, -EEXIST,
+						   "%s: %s has an address in the same network, %s; "
+						   "give one in another network, or delete %s",
+						   w->name, bridge->name, record.ip[k],
+						   bridge->name);
+		}
+	}
+	return 0;
+}
+
 static int check_intbr(const struct site *site, const struct wish *w, struct blueprint *b,
 		       struct problem *p)
 {
 	uint32_t domid, handle;
 	char mac[MAC_TEXT];
+	int r;
 
 	b->lodev = w->lodev;
 	if (!link_name_ok(w->lodev) || port_parse(w->lodev, &domid, &handle))
@@ -245,6 +277,9 @@ static int check_intbr(const struct site *site, const struct wish *w, struct blu
 				"%s: --ip %s is no address with prefix length; write for "
 				"example 192.168.1.10/24",
 				w->name, w->ip.item[i]);
+		r = check_network(site, w, &ip, p);
+		if (r < 0)
+			return r;
 		strcpy(b->record.ip[i], w->ip.item[i]);
 	}
 	b->record.n_ip = (unsigned int)w->ip.n;
