@@ -4,6 +4,8 @@
 import snapshot
 from case_shapes import LODEV_MAC
 from netns import check
+from packets import Sniffer, reaches, router_advertisement
+from rig import guest_mac, link_local
 
 INTBR = ["intbr2", "--lodev", "eth2", "--mac", LODEV_MAC, "--ip", "192.168.1.10/24",
          "--ip", "fd00:2::1/64"]
@@ -62,4 +64,23 @@ def same_network(rig):
     snapshot.expect_same(before, rig.dom0, [], "after another network")
 
 
-CASES = [rules_of_networkd, same_network]
+def no_router(rig):
+    """A guest that says it is a router does not become dom0's."""
+    before = snapshot.take(rig.dom0)
+    rig.bridge("create", *INTBR)
+    check(rig.dom0.sysctl("ipv6/conf/eth2/accept_ra") == "0", "dom0 takes advertisements")
+    guest = rig.guest(1, 0, "intbr2")
+    rig.await_up("vif1.0", "eth2")
+    port = Sniffer(guest, "eth0")
+    port.send(router_advertisement(guest_mac(16), link_local(guest_mac(16)), "fd00:66::"))
+    port.close()
+    # What the guest sent after it has arrived, so it has, too.
+    check(reaches(guest, "eth0", link_local(LODEV_MAC)), "the guest does not reach dom0")
+    check(not rig.dom0.json("-6", "route", "show", "default"), "dom0 has a default route")
+    check("fd00:66:" not in str(rig.dom0.json("address", "show")), "dom0 has an address")
+    rig.bridge("delete", "intbr2", "--force")
+    rig.dom0.ip("link del vif1.0")
+    snapshot.expect_same(before, rig.dom0, [], "after delete")
+
+
+CASES = [rules_of_networkd, same_network, no_router]
