@@ -195,9 +195,15 @@ def persist_vlan(rig):
     rig.bridge("create", "gextbr1", "--netdev", "eth1", "--vlan", "10", "--persist")
     found = files(rig)
     check(parse(found["05-xenpv-gextbr1-vlan.netdev"])["VLAN"]["Id"] == "10", str(found))
-    check(parse(found["05-xenpv-gextbr1-parent.network"])["Network"]["VLAN"] == "eth1.10",
+    parent = "06-xenpv-eth1.network"
+    check(parse(found[parent])["Match"]["Name"] == "eth1", str(found))
+    check(parse(found[f"{parent}.d/xenpv-gextbr1.conf"])["Network"]["VLAN"] == "eth1.10",
           str(found))
+    rig.bridge("create", "gextbr2", "--netdev", "eth1", "--vlan", "20", "--persist")
     rig.bridge("delete", "gextbr1")
+    check(parent in files(rig) and f"{parent}.d/xenpv-gextbr2.conf" in files(rig),
+          f"of the second: {list(files(rig))}")
+    rig.bridge("delete", "gextbr2")
     check(not files(rig), f"left: {list(files(rig))}")
 
 
