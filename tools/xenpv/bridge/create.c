@@ -114,6 +114,8 @@ static int check_xenbr(const struct site *site, const struct wish *w, struct blu
 	char port[IFNAMSIZ + 1];
 	int r = uplink_check(&site->links, b->nic, w->name, &site->settings, w->force, p);
 
+	if (r >= 0)
+		r = uplink_check_mac(b->nic, w->name, p);
 	if (r < 0)
 		return r;
 	snprintf(port, sizeof(port), "p%s", b->nic->name);

@@ -29,7 +29,8 @@ struct link {
 	char kind[16];  /* bridge, veth, bond, vlan; "" for hardware */
 	char alias[LINK_ALIAS_MAX];
 	uint16_t vlan_id;
-	uint8_t bond_mode; /* BOND_MODE_* of linux/if_bonding.h */
+	uint8_t bond_mode;          /* BOND_MODE_* of linux/if_bonding.h */
+	uint8_t bond_fail_over_mac; /* BOND_FOM_* of net/bonding.h: 0 for none */
 	uint32_t bond_miimon;
 	uint32_t bond_arp_interval;
 	int bond_active; /* index of the active port, 0 for none */

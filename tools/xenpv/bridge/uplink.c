@@ -125,6 +125,22 @@ int uplink_check(const struct links *links, const struct link *link, const char 
 	return 0;
 }
 
+int uplink_check_mac(const struct link *link, const char *bridge, struct problem *p)
+{
+	static const char *const policies[] = { "none", "active", "follow" };
+
+	/* The kernel looks at it in this mode alone: bond_set_mac_address() */
+	if (strcmp(link->kind, "bond") != 0 || link->bond_mode != BOND_MODE_ACTIVEBACKUP ||
+	    link->bond_fail_over_mac == 0)
+		return 0;
+	return problem_set(p, EXIT_REFUSED, -EOPNOTSUPP,
+			   "%s: bond %s has fail_over_mac %s, with which it keeps its address and "
+			   "dom0 would be cut off; make the bond with fail_over_mac none",
+			   bridge, link->name,
+			   link->bond_fail_over_mac < 3 ? policies[link->bond_fail_over_mac]
+							: "unknown");
+}
+
 int uplink_check_parent(const struct links *links, const struct link *link, const char *bridge,
 			const struct settings *settings, bool force, struct problem *p)
 {
