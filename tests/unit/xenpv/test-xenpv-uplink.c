@@ -60,10 +60,64 @@ static void test_fail_over_mac(void **state)
 	assert_non_null(strstr(p.text, "fail_over_mac follow"));
 }
 
+/* What makes a bond unfit makes the VLANs on it unfit, too. */
+static void test_vlan_on_bond(void **state)
+{
+	struct link item[] = {
+		{ .index = 1, .name = "eth0", .type = ARPHRD_ETHER, .master = 2 },
+		{ .index = 2, .name = "bond0", .type = ARPHRD_ETHER, .kind = "bond" },
+		{ .index = 3,
+		  .name = "bond0.10",
+		  .type = ARPHRD_ETHER,
+		  .kind = "vlan",
+		  .vlan_id = 10,
+		  .lower = 2,
+		  .lower_is_local = true },
+		{ .index = 4,
+		  .name = "inner",
+		  .type = ARPHRD_ETHER,
+		  .kind = "vlan",
+		  .vlan_id = 20,
+		  .lower = 3,
+		  .lower_is_local = true },
+		/* nonsense that the kernel does not make */
+		{ .index = 5,
+		  .name = "loop",
+		  .type = ARPHRD_ETHER,
+		  .kind = "vlan",
+		  .vlan_id = 5,
+		  .lower = 5,
+		  .lower_is_local = true },
+	};
+	const struct links links = { item, ELEMENTSOF(item) };
+	const struct settings settings = { .never = (char[]){ "" } };
+	struct problem p = { 0 };
+
+	(void)state;
+	for (size_t i = 1; i <= 3; i++) {
+		item[1].bond_mode = BOND_MODE_ROUNDROBIN;
+		item[1].bond_miimon = 100;
+		assert_int_equal(uplink_check(&links, &item[i], "gextbr1", &settings, false, &p),
+				 -EINVAL);
+		assert_non_null(strstr(p.text, "bond bond0 has mode balance-rr"));
+		assert_int_equal(uplink_check(&links, &item[i], "gextbr1", &settings, true, &p), 0);
+		item[1].bond_mode = BOND_MODE_ACTIVEBACKUP;
+		item[1].bond_miimon = 0;
+		assert_int_equal(uplink_check(&links, &item[i], "gextbr1", &settings, false, &p),
+				 -EINVAL);
+		assert_non_null(strstr(p.text, "set miimon 100"));
+		item[1].bond_miimon = 100;
+		assert_int_equal(uplink_check(&links, &item[i], "gextbr1", &settings, false, &p),
+				 0);
+	}
+	assert_int_equal(uplink_check(&links, &item[4], "gextbr1", &settings, false, &p), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fail_over_mac),
+		cmocka_unit_test(test_vlan_on_bond),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

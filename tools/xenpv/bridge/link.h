@@ -12,6 +12,9 @@
 
 #define LINK_ALIAS_MAX 256 /* IFALIASZ */
 
+/* Interfaces on top of each other, such as VLANs on bonds of VLANs: nobody builds more. */
+#define LINK_DEPTH_MAX 8
+
 struct link {
 	int index;
 	char name[IFNAMSIZ];

@@ -48,6 +48,19 @@ static int check_bond(const struct links *links, const struct link *bond, const 
 	return 0;
 }
 
+/* The bond that all frames of @link go through: itself, or one below it and its VLANs. */
+static const struct link *bond_below(const struct links *links, const struct link *link)
+{
+	for (int depth = 0; link && depth < LINK_DEPTH_MAX; depth++) {
+		if (!strcmp(link->kind, "bond"))
+			return link;
+		if (strcmp(link->kind, "vlan") != 0 || !link->lower_is_local)
+			return NULL;
+		link = link_by_index(links, link->lower);
+	}
+	return NULL;
+}
+
 /* If @link is dom0's end of a pair whose other end is on a bridge of ours: that bridge. */
 static const struct link *bridge_of_dom0(const struct links *links, const struct link *link)
 {
@@ -66,7 +79,7 @@ static const struct link *bridge_of_dom0(const struct links *links, const struct
 static int check_any(const struct links *links, const struct link *link, const char *bridge,
 		     const struct settings *settings, bool force, struct problem *p)
 {
-	const struct link *other;
+	const struct link *other, *bond;
 	const char *forbidden;
 	uint32_t domid, handle;
 
@@ -101,9 +114,8 @@ static int check_any(const struct links *links, const struct link *link, const c
 		return problem_set(p, EXIT_REFUSED, -EBUSY,
 				   "%s: %s is dom0's interface on %s; the NIC behind it is p%s",
 				   bridge, link->name, other->name, link->name);
-	if (!force && !strcmp(link->kind, "bond"))
-		return check_bond(links, link, bridge, p);
-	return 0;
+	bond = force ? NULL : bond_below(links, link);
+	return bond ? check_bond(links, bond, bridge, p) : 0;
 }
 
 int uplink_check(const struct links *links, const struct link *link, const char *bridge,
