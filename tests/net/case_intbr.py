@@ -83,4 +83,17 @@ def no_router(rig):
     snapshot.expect_same(before, rig.dom0, [], "after delete")
 
 
-CASES = [rules_of_networkd, same_network, no_router]
+def address_text(rig):
+    """Addresses are kept as the kernel writes them, however they were given."""
+    before = snapshot.take(rig.dom0)
+    create = ["create", "intbr2", "--lodev", "eth2", "--mac", LODEV_MAC, "--ip"]
+    rig.bridge(*create, "192.168.1.10/" + "0" * 100 + "24", "--ip", "FD00:2:0::0:1/064")
+    alias = rig.dom0.links()["intbr2"]["ifalias"]
+    check(alias.endswith(" ip=192.168.1.10/24 ip=fd00:2::1/64"), f"alias: {alias}")
+    check("as asked for" in rig.bridge(*create, "192.168.1.10/24", "--ip", "fd00:2:0:0::1/64"),
+          "not idempotent")
+    rig.bridge("delete", "intbr2")
+    snapshot.expect_same(before, rig.dom0, [], "after delete")
+
+
+CASES = [rules_of_networkd, same_network, no_router, address_text]

@@ -282,7 +282,8 @@ static int check_intbr(const struct site *site, const struct wish *w, struct blu
 		r = check_network(site, w, &ip, p);
 		if (r < 0)
 			return r;
-		strcpy(b->record.ip[i], w->ip.item[i]);
+		/* not as it was written: leading zeros have no end */
+		ip_format(&ip, b->record.ip[i]);
 	}
 	b->record.n_ip = (unsigned int)w->ip.n;
 	return 0;
@@ -305,9 +306,14 @@ static bool is_done(const struct site *site, const struct wish *w, enum shape sh
 		if (!dom0 || strcmp(record.dom0, w->lodev) != 0 || mac_parse(w->mac, &mac) < 0 ||
 		    !mac_equal(&mac, &dom0->mac) || record.n_ip != w->ip.n)
 			return false;
-		for (size_t i = 0; i < w->ip.n; i++)
-			if (strcmp(record.ip[i], w->ip.item[i]) != 0)
+		for (size_t i = 0; i < w->ip.n; i++) {
+			struct ip is, wanted;
+
+			if (ip_parse(record.ip[i], &is) < 0 ||
+			    ip_parse(w->ip.item[i], &wanted) < 0 ||
+			    memcmp(&is, &wanted, sizeof(is)) != 0)
 				return false;
+		}
 		return true;
 	}
 	if (!shape_outside(shape))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "xenpv/bridge/persist.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -331,16 +329,14 @@ static int adopt_vlans(const struct writer *w)
 	return 0;
 }
 
-static void format_network(const char *text, char *ret, size_t size)
+static void format_network(const char *text, char ret[IP_TEXT])
 {
-	char address[INET6_ADDRSTRLEN];
-	struct ip ip, network;
+	struct ip ip;
 
 	if (ip_parse(text, &ip) < 0)
 		return; /* was checked when the bridge was planned */
-	network = ip_network(&ip);
-	inet_ntop(network.family, network.byte, address, sizeof(address));
-	snprintf(ret, size, "%s/%u", address, network.prefix);
+	ip = ip_network(&ip);
+	ip_format(&ip, ret);
 }
 
 static void put_intbr(const struct writer *w)
@@ -360,9 +356,9 @@ static void put_intbr(const struct writer *w)
 	for (unsigned int i = 0; i < b->record.n_ip; i++)
 		fprintf(f, "Address=%s\n", b->record.ip[i]);
 	for (unsigned int i = 0; i < b->record.n_ip; i++) {
-		char network[INET6_ADDRSTRLEN + 4];
+		char network[IP_TEXT] = "";
 
-		format_network(b->record.ip[i], network, sizeof(network));
+		format_network(b->record.ip[i], network);
 		fprintf(f,
 			"\n[RoutingPolicyRule]\nIncomingInterface=lo\nTo=%s\nTable=main\n"
 			"Priority=%d\n"

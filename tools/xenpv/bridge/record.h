@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xenpv/bridge/ip.h"
 #include "xenpv/bridge/link.h"
 #include "lib/mac.h"
 #include "xenpv/bridge/shape.h"
 
 #define RECORD_IPS     4
-#define RECORD_IP_TEXT 48
+#define RECORD_IP_TEXT IP_TEXT
 
 struct record {
 	char netdev[IFNAMSIZ]; /* the interface that was named: eth0, bond0, eth1 */
