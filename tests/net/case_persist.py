@@ -121,6 +121,7 @@ def networkd(rig):
     outside1 = rig.nic("eth1")
     outside1.ip("address add 10.1.0.2/24 dev to-eth1")
     mac = rig.dom0.links()["eth0"]["address"]
+    rig.dom0.ip("link set eth0 mtu 1400", "link set eth1 mtu 1300")
     create_all(rig)
     with open(f"{rig.network}/20-eth0.network", "w", encoding="utf-8") as f:
         f.write("[Match]\nName=eth0\n[Network]\nAddress=10.0.0.1/24\n")
@@ -131,7 +132,8 @@ def networkd(rig):
         rig.bridge("delete", bridge)
     shutil.rmtree(rig.network)
     shutil.move(saved, rig.network)
-    rig.dom0.ip("address flush dev eth0", "link set eth0 down", "link set eth1 down")
+    rig.dom0.ip("address flush dev eth0", "link set eth0 down", "link set eth1 down",
+                "link set eth0 mtu 1500", "link set eth1 mtu 1500")
     # udev's part, which has no daemon in here: the NIC's name and address, and the aliases
     link = parse(files(rig)["05-xenpv-xenbr0-nic.link"])
     check(link["Match"].get("MACAddress", "").lower() == mac, f"the NIC is not matched: {link}")
@@ -161,6 +163,10 @@ def networkd(rig):
         for bridge in ("xenbr0", "gextbr1", "intbr2", "gintbr3", "eth1"):
             rig.await_guarded(bridge)
         check(rig.dom0.links()["eth0"]["address"] == mac, "dom0's address is another")
+        mtus = {"eth0": 1400, "peth0": 1400, "vif0.0": 1400, "xenbr0": 1400, "eth1": 1300,
+                "gextbr1": 1300, "eth2": 1500, "vif0.2": 1500}
+        rig.await_(lambda: mtus == {name: rig.dom0.links()[name]["mtu"] for name in mtus},
+                   lambda: f"MTUs: { {n: v['mtu'] for n, v in rig.dom0.links().items()} }")
         rig.await_(lambda: "10.0.0.1" in str(rig.dom0.json("address", "show", "dev", "eth0")),
                    "dom0's address on eth0", 20)
         rules = rig.dom0.json("rule", "show")

@@ -160,12 +160,28 @@ static void test_port_after_vlan(void **state)
 	delete_files("xenbr0");
 }
 
+/* It stood in a file that networkd does not use any more. */
+static void test_mtu(void **state)
+{
+	struct link nic = { .index = NOBODY, .name = "eth5", .mtu = 9000 };
+
+	(void)state;
+	create("xenbr0", &nic, 0);
+	assert_true(says("05-xenpv-xenbr0-port.network", "MTUBytes=9000"));
+	assert_true(says("05-xenpv-xenbr0-dom0.netdev", "MTUBytes=9000"));
+	create("gextbr1", &nic, 10);
+	assert_true(says("05-xenpv-gextbr1-port.network", "MTUBytes=9000"));
+	create("gextbr2", &eth1, 0);
+	assert_false(says("05-xenpv-gextbr2-port.network", "MTUBytes=1500"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_shared_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parent_is_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_after_vlan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

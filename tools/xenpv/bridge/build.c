@@ -10,8 +10,6 @@
 
 #include "lib/cleanup.h"
 
-#define ETHERNET_MTU 1500
-
 void blueprint_clear(struct blueprint *b)
 {
 	addressing_clear(&b->addressing);

@@ -92,6 +92,12 @@ static void put_bridge(const struct writer *w)
 
 static void put_port(const struct writer *w, const char *suffix, const char *names)
 {
+	const struct link *nic = w->b->nic;
+	char mtu[32] = "";
+
+	/* The administrator's file, which may say it, is not used any more. */
+	if (nic && nic->mtu != ETHERNET_MTU)
+		snprintf(mtu, sizeof(mtu), "MTUBytes=%u\n", nic->mtu);
 	put(w, suffix,
 	    "[Match]\n"
 	    "Name=%s\n"
@@ -100,10 +106,11 @@ static void put_port(const struct writer *w, const char *suffix, const char *nam
 	    "ARP=no\n"
 	    "Multicast=no\n"
 	    "RequiredForOnline=no\n"
+	    "%s"
 	    "\n"
 	    "[Network]\n"
 	    "Bridge=%s\n" NO_ADDRESSES,
-	    names, w->b->name);
+	    names, mtu, w->b->name);
 }
 
 static void put_veth(const struct writer *w, const char *dom0, const struct mac *mac, uint32_t mtu,
@@ -346,7 +353,7 @@ static void put_intbr(const struct writer *w)
 	size_t size;
 	FILE *f;
 
-	put_veth(w, b->lodev, &b->mac, 1500, port);
+	put_veth(w, b->lodev, &b->mac, ETHERNET_MTU, port);
 	put_port(w, "-port.network", port);
 	f = open_memstream(&text, &size);
 	if (!f) {
