@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "xenpv/bridge/record.h"
 #include "xenpv/bridge/shape.h"
 
 static const char *const bond_modes[] = { "balance-rr", "active-backup", "balance-xor", "broadcast",
@@ -97,7 +98,7 @@ static int check_any(const struct links *links, const struct link *link, const c
 		return problem_set(p, EXIT_REFUSED, -EINVAL,
 				   "%s: %s is a bridge itself; name a NIC, a bond or a VLAN",
 				   bridge, link->name);
-	if (port_parse(link->name, &domid, &handle))
+	if (port_parse(link->name, &domid, &handle) || port_of_guest(link, &domid, &handle))
 		return problem_set(
 			p, EXIT_REFUSED, -EINVAL,
 			"%s: %s is an interface of domain %u; name a NIC, a bond or a VLAN", bridge,
