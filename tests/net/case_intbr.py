@@ -23,7 +23,7 @@ def rules(rig, priorities=(100, 101, 102)):
                 words.append(f"iif {rule['iif']}")
             if "dst" in rule:
                 words.append(f"to {rule['dst']}/{rule['dstlen']}")
-            words.append("table main" if "table" in rule else "unreachable")
+            words.append(rule.get("action", "table main"))
             found.append(" ".join(words))
     return found
 
@@ -45,6 +45,10 @@ def rules_of_networkd(rig):
         rig.dom0.run("ip", *line.replace(" add ", " del ").split())
         rig.dom0.run("ip", *f"{line} protocol static".split())
     check(sorted(rules(rig)) == sorted(found), f"rules: {rules(rig)}")
+    # and without udev not even the alias: the networks are those of dom0's addresses
+    rig.dom0.ip("link set intbr2 alias ''")
+    rig.refuse(3, "intbr2 has an address in the same network, fd00:2::1/64", "create", "intbr3",
+               "--lodev", "eth3", "--mac", "02:17:42:2F:00:02", "--ip", "fd00:2::2/64")
     rig.bridge("delete", "intbr2")
     snapshot.expect_same(before, rig.dom0, [], "after delete of networkd's")
 

@@ -211,7 +211,7 @@ static int check_network(const struct site *site, const struct wish *w, const st
 
 		if (!link_is_bridge(bridge) || shape_parse(bridge->name, &number) != SHAPE_INTBR)
 			continue;
-		record_of(&site->links, bridge, &record);
+		site_record(site, bridge, &record);
 		for (unsigned int k = 0; k < record.n_ip; k++) {
 			struct ip other;
 
