@@ -116,13 +116,16 @@ def bond_refused(rig):
                 "link add bond3 type bond mode active-backup miimon 100",
                 "link add bond4 type bond mode active-backup miimon 100",
                 "link set eth5 master bond2", "link set eth6 master bond4",
-                "link set bond2 up", "link set bond2 down")
+                "link set bond2 up", "link set bond2 down",
+                "link add bond5 type bond mode active-backup miimon 100 fail_over_mac active",
+                "link add eth7 type veth peer name htee7", "link set eth7 master bond5")
     before = snapshot.take(rig.dom0)
     rig.refuse(3, "mode balance-alb", "create", "gextbr1", "--netdev", "bond1")
     rig.refuse(3, "miimon 100", "create", "gextbr1", "--netdev", "bond2")
     rig.refuse(3, "has no NIC", "create", "gextbr1", "--netdev", "bond3")
     rig.refuse(3, "bond4 over eth6 may never", "create", "gextbr1", "--netdev", "bond4")
     rig.refuse(3, "is used by bond2", "create", "gextbr1", "--netdev", "eth5")
+    rig.refuse(3, "fail_over_mac none", "create", "xenbr0", "--netdev", "bond5", "--force")
     snapshot.expect_same(before, rig.dom0, [], "after refusals")
     rig.bridge("create", "gextbr1", "--netdev", "bond2", "--force")
     rig.bridge("delete", "gextbr1")

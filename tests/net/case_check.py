@@ -119,19 +119,30 @@ def show_names(rig):
 
 
 def announce_silent(rig):
-    """A guest that never sent anything is announced, too, by what xenstore says of it."""
-    rig.extra = start_xenstored(rig, {"/local/domain/0/backend/vif/7/0/mac": "02:17:42:2F:09:09"})
+    """A guest that never sent anything is announced, too, by what xenstore says of it. So is one
+    whose tap was renamed (vifname=), and the tap is no way to the outside."""
+    rig.extra = start_xenstored(rig, {"/local/domain/0/backend/vif/7/0/mac": "02:17:42:2F:09:09",
+                                      "/local/domain/0/backend/vif/8/1/mac": "02:17:42:2F:09:0A"})
     outside = rig.nic("eth1")
     rig.bridge("create", "gextbr1", "--netdev", "eth1")
     rig.guest(7, 0, "gextbr1")
+    rig.dom0.ip("link add lan0 type veth peer name lan1", "link set lan1 up",
+                "link set lan0 alias 'xenpv-backendd vif 8.1'", "link set lan0 master gextbr1",
+                "link set lan0 up")
+    guests = [(g["interface"], g["domid"]) for g in rig.show()["gextbr1"]["guests"]]
+    check(guests == [("vif7.0", 7), ("lan0", 8)], f"guests: {guests}")
     watch = rig.watch()
+    rig.dom0.ip("link set lan1 down")
+    rig.await_(lambda: "NO-CARRIER" in rig.dom0.links()["lan0"]["flags"], "a tap that is away")
+    rig.dom0.ip("link set lan1 up")
     sniffer = Sniffer(outside, "to-eth1", ETH_P_RARP)
     outside.ip("link set to-eth1 down")
     rig.await_(lambda: "NO-CARRIER" in rig.dom0.links()["eth1"]["flags"], "a link that is away")
     outside.ip("link set to-eth1 up")
-    announced(sniffer, ["02:17:42:2f:09:09"], 5.0)
+    announced(sniffer, ["02:17:42:2f:09:09", "02:17:42:2f:09:0a"], 5.0)
     sniffer.close()
     rig.stop(watch)
+    check("lan0: has a link" not in rig.watch_logged(), rig.watch_logged())
 
 
 CASES = [config_check, dry_run, show_names, announce_silent]

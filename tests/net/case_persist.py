@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import snapshot
+from case_intbr import rules as guarding
 from case_shapes import LODEV_MAC, dom0_nic, each_other
 from netns import Skip, check, need_link_type
 from rig import expect_matrix
@@ -121,6 +122,7 @@ def networkd(rig):
     outside1 = rig.nic("eth1")
     outside1.ip("address add 10.1.0.2/24 dev to-eth1")
     mac = rig.dom0.links()["eth0"]["address"]
+    rig.dom0.ip("link set eth0 mtu 1400", "link set eth1 mtu 1300")
     create_all(rig)
     with open(f"{rig.network}/20-eth0.network", "w", encoding="utf-8") as f:
         f.write("[Match]\nName=eth0\n[Network]\nAddress=10.0.0.1/24\n")
@@ -131,7 +133,8 @@ def networkd(rig):
         rig.bridge("delete", bridge)
     shutil.rmtree(rig.network)
     shutil.move(saved, rig.network)
-    rig.dom0.ip("address flush dev eth0", "link set eth0 down", "link set eth1 down")
+    rig.dom0.ip("address flush dev eth0", "link set eth0 down", "link set eth1 down",
+                "link set eth0 mtu 1500", "link set eth1 mtu 1500")
     # udev's part, which has no daemon in here: the NIC's name and address, and the aliases
     link = parse(files(rig)["05-xenpv-xenbr0-nic.link"])
     check(link["Match"].get("MACAddress", "").lower() == mac, f"the NIC is not matched: {link}")
@@ -161,11 +164,13 @@ def networkd(rig):
         for bridge in ("xenbr0", "gextbr1", "intbr2", "gintbr3", "eth1"):
             rig.await_guarded(bridge)
         check(rig.dom0.links()["eth0"]["address"] == mac, "dom0's address is another")
+        mtus = {"eth0": 1400, "peth0": 1400, "vif0.0": 1400, "xenbr0": 1400, "eth1": 1300,
+                "gextbr1": 1300, "eth2": 1500, "vif0.2": 1500}
+        rig.await_(lambda: mtus == {name: rig.dom0.links()[name]["mtu"] for name in mtus},
+                   lambda: f"MTUs: { {n: v['mtu'] for n, v in rig.dom0.links().items()} }")
         rig.await_(lambda: "10.0.0.1" in str(rig.dom0.json("address", "show", "dev", "eth0")),
                    "dom0's address on eth0", 20)
-        rules = rig.dom0.json("rule", "show")
-        check(any(r.get("iif") == "eth2" and r.get("action") == "unreachable" for r in rules),
-              f"rules: {rules}")
+        check(len(guarding(rig)) == 6, f"rules: {guarding(rig)}")
         for domid in (1, 2):
             rig.guest(domid, 0, "gextbr1", 1)
             rig.guest(domid, 1, "xenbr0", 0)
@@ -184,6 +189,7 @@ def networkd(rig):
     for bridge in ("xenbr0", "gextbr1", "intbr2", "gintbr3"):
         rig.bridge("delete", bridge, "--force")
     check([n for n in files(rig) if n.startswith("05-xenpv")] == [], f"left: {list(files(rig))}")
+    check(not guarding(rig), f"rules: {guarding(rig)}")
     links = rig.dom0.links()
     check("peth0" not in links and links["eth0"]["address"] == mac, f"eth0: {links['eth0']}")
 
@@ -195,9 +201,15 @@ def persist_vlan(rig):
     rig.bridge("create", "gextbr1", "--netdev", "eth1", "--vlan", "10", "--persist")
     found = files(rig)
     check(parse(found["05-xenpv-gextbr1-vlan.netdev"])["VLAN"]["Id"] == "10", str(found))
-    check(parse(found["05-xenpv-gextbr1-parent.network"])["Network"]["VLAN"] == "eth1.10",
+    parent = "06-xenpv-eth1.network"
+    check(parse(found[parent])["Match"]["Name"] == "eth1", str(found))
+    check(parse(found[f"{parent}.d/xenpv-gextbr1.conf"])["Network"]["VLAN"] == "eth1.10",
           str(found))
+    rig.bridge("create", "gextbr2", "--netdev", "eth1", "--vlan", "20", "--persist")
     rig.bridge("delete", "gextbr1")
+    check(parent in files(rig) and f"{parent}.d/xenpv-gextbr2.conf" in files(rig),
+          f"of the second: {list(files(rig))}")
+    rig.bridge("delete", "gextbr2")
     check(not files(rig), f"left: {list(files(rig))}")
 
 

@@ -223,6 +223,19 @@ def neighbour_solicitation(source_mac, source, target):
     src, dst = (socket.inet_pton(socket.AF_INET6, a) for a in (source, "ff02::1"))
     body = struct.pack(">BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, target) \
         + b"\x01\x01" + mac_bytes(source_mac)
+    return _to_all_nodes(source_mac, src, dst, body)
+
+
+def router_advertisement(source_mac, source, prefix):
+    """To all nodes: this is your router, and make yourselves addresses in this /64."""
+    src, dst = (socket.inet_pton(socket.AF_INET6, a) for a in (source, "ff02::1"))
+    body = struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) \
+        + struct.pack(">BBBBIII", 3, 4, 64, 0xC0, 86400, 14400, 0) \
+        + socket.inet_pton(socket.AF_INET6, prefix)
+    return _to_all_nodes(source_mac, src, dst, body)
+
+
+def _to_all_nodes(source_mac, src, dst, body):
     pseudo = src + dst + struct.pack(">II", len(body), 58)
     body = body[:2] + struct.pack(">H", checksum(pseudo + body)) + body[4:]
     header = struct.pack(">IHBB", 6 << 28, len(body), 58, 255) + src + dst

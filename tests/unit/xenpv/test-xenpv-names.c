@@ -199,12 +199,36 @@ static void test_ips(void **state)
 	assert_memory_equal(network.byte, ip.byte, 16);
 }
 
+static void test_ip_text(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "192.168.1.10/24", "192.168.1.10/24" },
+		{ "10.0.0.1/000000000000000000000000000000000000000000000000000000008",
+		  "10.0.0.1/8" },
+		{ "FD00:0:0:0:0:0:0:01/064", "fd00::1/64" },
+		{ "1111:2222:3333:4444:5555:6666:7777:8888/128",
+		  "1111:2222:3333:4444:5555:6666:7777:8888/128" },
+		{ "::ffff:255.255.255.255/128", "::ffff:255.255.255.255/128" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char text[IP_TEXT];
+		struct ip ip;
+
+		assert_int_equal(ip_parse(cases[i][0], &ip), 0);
+		ip_format(&ip, text);
+		assert_string_equal(text, cases[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bridges), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_ports),   cmocka_unit_test(test_link_names),
 		cmocka_unit_test(test_macs),    cmocka_unit_test(test_ips),
+		cmocka_unit_test(test_ip_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,9 +107,11 @@ static void test_guess(void **state)
 		  .lower_is_local = true },
 		{ .index = 4, .name = "eth0", .kind = "veth", .lower = 3, .lower_is_local = true },
 		{ .index = 5, .name = "vif1.0", .master = 1 },
+		{ .index = 6, .name = "lan0", .master = 1, .alias = "xenpv-backendd vif 7.1" },
 	};
 	struct links links = { item, ELEMENTSOF(item) };
 	struct record record;
+	uint32_t domid, handle;
 
 	(void)state;
 	assert_false(record_of(&links, &item[0], &record));
@@ -121,6 +123,12 @@ static void test_guess(void **state)
 	assert_true(record_owns_port(&record, 0, "vif0.0"));
 	assert_false(record_owns_port(&record, 0, "vif1.0"));
 	assert_false(record_owns_port(&record, 1, "vif0.0"));
+	assert_false(port_of_guest(&item[1], &domid, &handle));
+	assert_false(port_of_guest(&item[2], &domid, &handle));
+	assert_true(port_of_guest(&item[4], &domid, &handle));
+	assert_true(port_of_guest(&item[5], &domid, &handle));
+	assert_int_equal(domid, 7);
+	assert_int_equal(handle, 1);
 }
 
 static void put(const char *path, const char *text)

@@ -28,16 +28,21 @@ static int set_rule(struct rtnl *rt, const struct rule *rule, bool add)
 	mnl_attr_put_u32(&msg.header, FRA_PRIORITY, rule->priority);
 	/*
 	 * Network managers remove rules that are not theirs; those said to be the
-	 * kernel's they leave alone.
+	 * kernel's they leave alone. Those of a boot are networkd's, so a removal does not
+	 * ask whose they are.
 	 */
-	mnl_attr_put_u8(&msg.header, FRA_PROTOCOL, RTPROT_KERNEL);
+	if (add)
+		mnl_attr_put_u8(&msg.header, FRA_PROTOCOL, RTPROT_KERNEL);
 	if (rule->in)
 		mnl_attr_put_strz(&msg.header, FRA_IIFNAME, rule->in);
 	if (rule->to) {
 		frh->dst_len = rule->to->prefix;
 		mnl_attr_put(&msg.header, FRA_DST, ip_size(rule->to), rule->to->byte);
 	}
-	r = rtnl_change(rt, &msg);
+	/* The same rule is there more than once if networkd has added its own to ours. */
+	do
+		r = rtnl_change(rt, &msg);
+	while (!add && r >= 0);
 	if ((add && r == -EEXIST) || (!add && r == -ENOENT))
 		return 0;
 	/* a kernel that was started without IPv6 forwards none */

@@ -22,7 +22,8 @@
 /*
  * barrier_set - add or remove the rules
  *
- * Adding what is there and removing what is not there is no error. On failure
- * a part of it may have been done.
+ * Adding what is there and removing what is not there is no error. Removed are
+ * all such rules, whoever made them: rules 100 and 101 name no interface, so no two
+ * bridges may have the same network. On failure a part of it may have been done.
  */
 int barrier_set(struct rtnl *rt, const char *dev, const struct ip *ips, size_t n, bool add);

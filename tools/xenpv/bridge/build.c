@@ -10,8 +10,6 @@
 
 #include "lib/cleanup.h"
 
-#define ETHERNET_MTU 1500
-
 void blueprint_clear(struct blueprint *b)
 {
 	addressing_clear(&b->addressing);
@@ -192,6 +190,15 @@ static int build_gextbr(const struct site *site, struct blueprint *b, struct pla
 	return 0;
 }
 
+/* A guest's Router Advertisement would give dom0 an address, and a default route by the guest. */
+static void no_routers(struct plan *plan, const char *dev)
+{
+	char fresh[SYSCTL_VALUE];
+
+	if (sysctl_read("ipv6", "default", "accept_ra", fresh) == 0)
+		plan_sysctl(plan, "ipv6", dev, "accept_ra", "0", fresh);
+}
+
 /* intbr: dom0 gets an interface of its own. */
 static int build_intbr(struct blueprint *b, struct plan *plan, struct problem *p)
 {
@@ -206,6 +213,7 @@ static int build_intbr(struct blueprint *b, struct plan *plan, struct problem *p
 	for (unsigned int i = 0; i < b->record.n_ip; i++)
 		ips[i] = b->record.ip[i];
 	plan_dom0(plan, b, b->lodev, &b->mac, ETHERNET_MTU, port);
+	no_routers(plan, b->lodev);
 	plan_barrier(plan, b->lodev, ips, b->record.n_ip, true);
 	plan_flags(plan, b->lodev, IFF_UP, IFF_UP, 0);
 	for (unsigned int i = 0; i < b->record.n_ip; i++)

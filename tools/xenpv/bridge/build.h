@@ -12,6 +12,9 @@
 #include "xenpv/bridge/shape.h"
 #include "xenpv/bridge/site.h"
 
+/* That of dom0's interface on an intbr, and of a NIC of which nothing else was said. */
+#define ETHERNET_MTU 1500
+
 struct blueprint {
 	const char *name;
 	enum shape shape;

@@ -114,6 +114,8 @@ static int check_xenbr(const struct site *site, const struct wish *w, struct blu
 	char port[IFNAMSIZ + 1];
 	int r = uplink_check(&site->links, b->nic, w->name, &site->settings, w->force, p);
 
+	if (r >= 0)
+		r = uplink_check_mac(b->nic, w->name, p);
 	if (r < 0)
 		return r;
 	snprintf(port, sizeof(port), "p%s", b->nic->name);
@@ -196,11 +198,43 @@ static int check_gextbr(const struct site *site, const struct wish *w, struct bl
 	return 0;
 }
 
+/* The rules for a network name no bridge: two would share them, and lose them with the first. */
+static int check_network(const struct site *site, const struct wish *w, const struct ip *ip,
+			 struct problem *p)
+{
+	const struct ip network = ip_network(ip);
+
+	for (size_t i = 0; i < site->links.n; i++) {
+		const struct link *bridge = &site->links.item[i];
+		struct record record;
+		uint32_t number;
+
+		if (!link_is_bridge(bridge) || shape_parse(bridge->name, &number) != SHAPE_INTBR)
+			continue;
+		site_record(site, bridge, &record);
+		for (unsigned int k = 0; k < record.n_ip; k++) {
+			struct ip other;
+
+			if (ip_parse(record.ip[k], &other) < 0)
+				continue;
+			other = ip_network(&other);
+			if (memcmp(&other, &network, sizeof(other)) == 0)
+				return problem_set(p, EXIT_REFUSED, -EEXIST,
+						   "%s: %s has an address in the same network, %s; "
+						   "give one in another network, or delete %s",
+						   w->name, bridge->name, record.ip[k],
+						   bridge->name);
+		}
+	}
+	return 0;
+}
+
 static int check_intbr(const struct site *site, const struct wish *w, struct blueprint *b,
 		       struct problem *p)
 {
 	uint32_t domid, handle;
 	char mac[MAC_TEXT];
+	int r;
 
 	b->lodev = w->lodev;
 	if (!link_name_ok(w->lodev) || port_parse(w->lodev, &domid, &handle))
@@ -245,7 +279,11 @@ static int check_intbr(const struct site *site, const struct wish *w, struct blu
 				"%s: --ip %s is no address with prefix length; write for "
 				"example 192.168.1.10/24",
 				w->name, w->ip.item[i]);
-		strcpy(b->record.ip[i], w->ip.item[i]);
+		r = check_network(site, w, &ip, p);
+		if (r < 0)
+			return r;
+		/* not as it was written: leading zeros have no end */
+		ip_format(&ip, b->record.ip[i]);
 	}
 	b->record.n_ip = (unsigned int)w->ip.n;
 	return 0;
@@ -268,9 +306,14 @@ static bool is_done(const struct site *site, const struct wish *w, enum shape sh
 		if (!dom0 || strcmp(record.dom0, w->lodev) != 0 || mac_parse(w->mac, &mac) < 0 ||
 		    !mac_equal(&mac, &dom0->mac) || record.n_ip != w->ip.n)
 			return false;
-		for (size_t i = 0; i < w->ip.n; i++)
-			if (strcmp(record.ip[i], w->ip.item[i]) != 0)
+		for (size_t i = 0; i < w->ip.n; i++) {
+			struct ip is, wanted;
+
+			if (ip_parse(record.ip[i], &is) < 0 ||
+			    ip_parse(w->ip.item[i], &wanted) < 0 ||
+			    memcmp(&is, &wanted, sizeof(is)) != 0)
 				return false;
+		}
 		return true;
 	}
 	if (!shape_outside(shape))

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/parse.h"
@@ -70,4 +71,12 @@ int ip_parse(const char *text, struct ip *ret)
 		return -EINVAL;
 	*ret = ip;
 	return 0;
+}
+
+void ip_format(const struct ip *ip, char ret[IP_TEXT])
+{
+	char address[INET6_ADDRSTRLEN];
+
+	inet_ntop(ip->family, ip->byte, address, sizeof(address));
+	snprintf(ret, IP_TEXT, "%s/%u", address, (unsigned int)ip->prefix & 0xff);
 }

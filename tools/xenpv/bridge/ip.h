@@ -15,6 +15,10 @@ struct ip {
 /* Only what an interface can have: no multicast, unspecified or loopback address. */
 int ip_parse(const char *text, struct ip *ret);
 
+/* ip_format - write it in the one way that the kernel and networkd write it, too */
+#define IP_TEXT 50 /* INET6_ADDRSTRLEN, a slash and three digits */
+void ip_format(const struct ip *ip, char ret[IP_TEXT]);
+
 /* 4 or 16 */
 size_t ip_size(const struct ip *ip);
 

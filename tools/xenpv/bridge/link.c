@@ -54,6 +54,9 @@ static void take_bond(const struct nlattr *data, struct link *link)
 		case IFLA_BOND_MODE:
 			link->bond_mode = (uint8_t)take_number(attr);
 			break;
+		case IFLA_BOND_FAIL_OVER_MAC:
+			link->bond_fail_over_mac = (uint8_t)take_number(attr);
+			break;
 		case IFLA_BOND_MIIMON:
 			link->bond_miimon = take_number(attr);
 			break;

@@ -12,6 +12,9 @@
 
 #define LINK_ALIAS_MAX 256 /* IFALIASZ */
 
+/* Interfaces on top of each other, such as VLANs on bonds of VLANs: nobody builds more. */
+#define LINK_DEPTH_MAX 8
+
 struct link {
 	int index;
 	char name[IFNAMSIZ];
@@ -29,7 +32,8 @@ struct link {
 	char kind[16];  /* bridge, veth, bond, vlan; "" for hardware */
 	char alias[LINK_ALIAS_MAX];
 	uint16_t vlan_id;
-	uint8_t bond_mode; /* BOND_MODE_* of linux/if_bonding.h */
+	uint8_t bond_mode;          /* BOND_MODE_* of linux/if_bonding.h */
+	uint8_t bond_fail_over_mac; /* BOND_FOM_* of net/bonding.h: 0 for none */
 	uint32_t bond_miimon;
 	uint32_t bond_arp_interval;
 	int bond_active; /* index of the active port, 0 for none */

@@ -11,11 +11,9 @@
 #include "xenpv/bridge/bridge.h"
 #include "xenpv/bridge/domains.h"
 #include "xenpv/bridge/plan.h"
+#include "xenpv/bridge/record.h"
 #include "xenpv/bridge/shape.h"
 #include "xenpv/bridge/site.h"
-
-/* The alias of a tap of xenpv-backendd, which tells whose it is when it was renamed. */
-#define TAP_ALIAS "xenpv-backendd vif "
 
 struct wish {
 	const char *vif, *bridge;
@@ -27,19 +25,6 @@ struct move {
 	uint32_t domid, handle;
 };
 
-/* Is this a guest's port, and whose? */
-static bool guest_port(const struct link *link, uint32_t *ret_domid, uint32_t *ret_handle)
-{
-	char name[IFNAMSIZ];
-
-	if (port_parse(link->name, ret_domid, ret_handle))
-		return *ret_domid != 0;
-	if (strncmp(link->alias, TAP_ALIAS, strlen(TAP_ALIAS)))
-		return false;
-	snprintf(name, sizeof(name), "vif%.12s", link->alias + strlen(TAP_ALIAS));
-	return port_parse(name, ret_domid, ret_handle) && *ret_domid != 0;
-}
-
 /* What is found by name, and has to be what it is taken for. */
 static int find(const struct site *site, const struct wish *w, struct move *m, struct problem *p)
 {
@@ -50,7 +35,7 @@ static int find(const struct site *site, const struct wish *w, struct move *m, s
 		return problem_set(p, EXIT_ABSENT, -ENODEV,
 				   "%s: there is no such interface; see \"xenpv bridge show\"",
 				   w->vif);
-	if (!guest_port(m->port, &m->domid, &m->handle))
+	if (!port_of_guest(m->port, &m->domid, &m->handle))
 		return problem_set(p, EXIT_REFUSED, -EINVAL,
 				   "%s: is no interface of a guest; see \"xenpv bridge show\"",
 				   w->vif);
@@ -83,7 +68,7 @@ static int check_guests(const struct site *site, const struct move *m, struct pr
 		uint32_t domid, handle, d, h;
 		bool twin = false;
 
-		if (other->master != m->to->index || !guest_port(other, &domid, &handle))
+		if (other->master != m->to->index || !port_of_guest(other, &domid, &handle))
 			continue;
 		if (domid == m->domid && handle == m->handle)
 			continue;
@@ -95,7 +80,7 @@ static int check_guests(const struct site *site, const struct move *m, struct pr
 		/* An interface and its emulated twin are one. */
 		for (size_t k = 0; k < i && !twin; k++)
 			twin = site->links.item[k].master == m->to->index &&
-			       guest_port(&site->links.item[k], &d, &h) && d == domid &&
+			       port_of_guest(&site->links.item[k], &d, &h) && d == domid &&
 			       h == handle;
 		n += !twin;
 	}
@@ -169,8 +154,8 @@ static int make_plan(const struct site *site, const struct move *m, struct plan 
 		int r;
 
 		if (port != m->port && (!m->from || port->master != m->from->index ||
-					!guest_port(port, &domid, &handle) || domid != m->domid ||
-					handle != m->handle))
+					!port_of_guest(port, &domid, &handle) ||
+					domid != m->domid || handle != m->handle))
 			continue;
 		r = plan_close(site, m, port, plan, p);
 		if (r < 0)

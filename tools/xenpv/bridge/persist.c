@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "xenpv/bridge/persist.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -18,6 +16,8 @@
 #include "xenpv/bridge/ip.h"
 
 #define PREFIX "05-xenpv-"
+/* Of what has VLANs on it and is nothing else of ours: after the files of ports. */
+#define PARENT_PREFIX "06-xenpv-"
 #define HEADER                                                                                     \
 	"# Written by \"xenpv bridge create %s --persist\", removed by \"xenpv bridge delete\".\n"
 
@@ -92,6 +92,12 @@ static void put_bridge(const struct writer *w)
 
 static void put_port(const struct writer *w, const char *suffix, const char *names)
 {
+	const struct link *nic = w->b->nic;
+	char mtu[32] = "";
+
+	/* The administrator's file, which may say it, is not used any more. */
+	if (nic && nic->mtu != ETHERNET_MTU)
+		snprintf(mtu, sizeof(mtu), "MTUBytes=%u\n", nic->mtu);
 	put(w, suffix,
 	    "[Match]\n"
 	    "Name=%s\n"
@@ -100,10 +106,11 @@ static void put_port(const struct writer *w, const char *suffix, const char *nam
 	    "ARP=no\n"
 	    "Multicast=no\n"
 	    "RequiredForOnline=no\n"
+	    "%s"
 	    "\n"
 	    "[Network]\n"
 	    "Bridge=%s\n" NO_ADDRESSES,
-	    names, w->b->name);
+	    names, mtu, w->b->name);
 }
 
 static void put_veth(const struct writer *w, const char *dom0, const struct mac *mac, uint32_t mtu,
@@ -154,15 +161,121 @@ static int put_xenbr(const struct writer *w, struct problem *p)
 	return 0;
 }
 
+static bool is_network_file(const char *name)
+{
+	size_t n = strlen(name), m = strlen(".network");
+
+	return (!strncmp(name, PREFIX, strlen(PREFIX)) ||
+		!strncmp(name, PARENT_PREFIX, strlen(PARENT_PREFIX))) &&
+	       n > m && !strcmp(name + n - m, ".network");
+}
+
+/* Does a file of ours with this text configure the interface? Its first Name= is [Match]'s. */
+static bool text_matches(const char *text, const char *name)
+{
+	const char *word = strstr(text, "\nName=");
+	size_t n = strlen(name);
+
+	if (!word)
+		return false;
+	for (word += strlen("\nName="); *word && *word != '\n'; word += strspn(word, " ")) {
+		size_t len = strcspn(word, " \n");
+
+		if (len == n && !strncmp(word, name, n))
+			return true;
+		word += len;
+	}
+	return false;
+}
+
+/* The file of ours that configures an interface: of several, networkd takes the first. "": none */
+static int own_file(const struct site *site, const char *name, char ret[NAME_MAX + 1])
+{
+	_cleanup_(closedirp) DIR *dir = opendir(site->network);
+	const struct dirent *e;
+	char path[PATH_MAX];
+
+	*ret = '\0';
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(dir))) {
+		_cleanup_free_ char *text = NULL;
+		int r;
+
+		if (!is_network_file(e->d_name) || (*ret && strcmp(e->d_name, ret) > 0))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", site->network, e->d_name) >=
+		    (int)sizeof(path))
+			return -ENAMETOOLONG;
+		r = file_read(path, FILE_TEXT_MAX, &text);
+		if (r < 0)
+			return r;
+		if (text_matches(text, name))
+			strcpy(ret, e->d_name);
+	}
+	return 0;
+}
+
+/* The file that networkd says it uses for an interface; "" if it uses none. */
+static int file_in_use(const struct link *link, char ret[NAME_MAX + 1])
+{
+	_cleanup_free_ char *state = NULL;
+	char path[PATH_MAX], *file, *end;
+
+	*ret = '\0';
+	snprintf(path, sizeof(path), "/run/systemd/netif/links/%d", link->index);
+	if (file_read(path, FILE_TEXT_MAX, &state) < 0)
+		return 0;
+	file = strstr(state, "NETWORK_FILE=");
+	if (!file)
+		return 0;
+	file += strlen("NETWORK_FILE=");
+	end = strchr(file, '\n');
+	if (end)
+		*end = '\0';
+	file = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+	if (!*file || *file == '.' || strlen(file) > NAME_MAX)
+		return -EBADMSG;
+	strcpy(ret, file);
+	return 0;
+}
+
+/* Not networkd's: it only has to make VLANs and leave the rest as it is. For all VLANs on it. */
+static int put_parent(const struct writer *w, char ret[NAME_MAX + 1])
+{
+	const char *parent = w->b->nic->name;
+	char path[PATH_MAX], text[512];
+
+	snprintf(ret, NAME_MAX + 1, PARENT_PREFIX "%s.network", parent);
+	if (snprintf(path, sizeof(path), "%s/%s", w->site->network, ret) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	snprintf(text, sizeof(text),
+		 "# Written by \"xenpv bridge create --persist\" for the VLANs on %s, removed with "
+		 "the last of them.\n"
+		 "[Match]\n"
+		 "Name=%s\n"
+		 "\n"
+		 "[Link]\n"
+		 "RequiredForOnline=no\n"
+		 "\n"
+		 "[Network]\n"
+		 "KeepConfiguration=yes\n"
+		 "LinkLocalAddressing=no\n"
+		 "IPv6AcceptRA=no\n",
+		 parent, parent);
+	plan_file(w->plan, path, text);
+	return 0;
+}
+
 /*
- * networkd makes a VLAN because the file of the interface below asks for it. That file is
- * somebody's: a drop-in adds the line. Its name is what networkd says it uses.
+ * networkd makes a VLAN because the file of the interface below asks for it, and for each
+ * interface it uses a single file. That is somebody's, or another bridge's: a drop-in adds the
+ * line.
  */
 static int put_vlan(const struct writer *w, struct problem *p)
 {
 	const struct blueprint *b = w->b;
-	_cleanup_free_ char *state = NULL;
-	char path[PATH_MAX], text[512], *file, *end;
+	char path[PATH_MAX], text[512], file[NAME_MAX + 1];
 	int r;
 
 	put(w, "-vlan.netdev",
@@ -173,53 +286,64 @@ static int put_vlan(const struct writer *w, struct problem *p)
 	    "[VLAN]\n"
 	    "Id=%u\n",
 	    b->record.port, b->vlan);
-	snprintf(path, sizeof(path), "/run/systemd/netif/links/%d", b->nic->index);
-	r = file_read(path, FILE_TEXT_MAX, &state);
-	file = r < 0 ? NULL : strstr(state, "NETWORK_FILE=");
-	if (!file) {
-		/* Not networkd's: it only has to make the VLAN and leave the rest as it is. */
-		put(w, "-parent.network",
-		    "[Match]\n"
-		    "Name=%s\n"
-		    "\n"
-		    "[Link]\n"
-		    "RequiredForOnline=no\n"
-		    "\n"
-		    "[Network]\n"
-		    "VLAN=%s\n"
-		    "KeepConfiguration=yes\n"
-		    "LinkLocalAddressing=no\n"
-		    "IPv6AcceptRA=no\n",
-		    b->nic->name, b->record.port);
-		return 0;
-	}
-	file += strlen("NETWORK_FILE=");
-	end = strchr(file, '\n');
-	if (end)
-		*end = '\0';
-	file = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
-	if (!*file || *file == '.')
-		return problem_set(p, EXIT_FAILED, -EBADMSG,
-				   "%s: cannot tell from %s which file configures %s", b->name,
-				   path, b->nic->name);
-	if (snprintf(path, sizeof(path), "%s/%s.d/xenpv-%s.conf", w->site->network, file,
-		     b->name) >= (int)sizeof(path))
-		return problem_set(p, EXIT_FAILED, -ENAMETOOLONG, "%s: %s: %m", b->name, file);
+	/* Ours first: networkd may not have read it yet. */
+	r = own_file(w->site, b->nic->name, file);
+	if (r >= 0 && !*file)
+		r = file_in_use(b->nic, file);
+	if (r >= 0 && !*file)
+		r = put_parent(w, file);
+	if (r >= 0 && snprintf(path, sizeof(path), "%s/%s.d/xenpv-%s.conf", w->site->network, file,
+			       b->name) >= (int)sizeof(path))
+		r = -ENAMETOOLONG;
+	if (r < 0)
+		return problem_set(p, EXIT_FAILED, r,
+				   "%s: cannot tell which file for networkd configures %s: %m",
+				   b->name, b->nic->name);
 	snprintf(text, sizeof(text), HEADER "[Network]\nVLAN=%s\n", b->name, b->record.port);
 	plan_file(w->plan, path, text);
 	return 0;
 }
 
-static void format_network(const char *text, char *ret, size_t size)
+/*
+ * The file of this port comes before the one that has the VLANs made on it earlier: their lines
+ * are to be in both.
+ */
+static int adopt_vlans(const struct writer *w)
 {
-	char address[INET6_ADDRSTRLEN];
-	struct ip ip, network;
+	char from[PATH_MAX], path[PATH_MAX];
+	_cleanup_(closedirp) DIR *dir = NULL;
+	const struct dirent *e;
+
+	snprintf(from, sizeof(from), "%s/" PARENT_PREFIX "%s.network.d", w->site->network,
+		 w->b->record.port);
+	dir = opendir(from);
+	while (dir && (e = readdir(dir))) {
+		_cleanup_free_ char *text = NULL;
+		int r;
+
+		if (strncmp(e->d_name, "xenpv-", strlen("xenpv-")) != 0)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", from, e->d_name) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		r = file_read(path, FILE_TEXT_MAX, &text);
+		if (r < 0)
+			return r;
+		if (snprintf(path, sizeof(path), "%s/" PREFIX "%s-port.network.d/%s",
+			     w->site->network, w->b->name, e->d_name) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		plan_file(w->plan, path, text);
+	}
+	return 0;
+}
+
+static void format_network(const char *text, char ret[IP_TEXT])
+{
+	struct ip ip;
 
 	if (ip_parse(text, &ip) < 0)
 		return; /* was checked when the bridge was planned */
-	network = ip_network(&ip);
-	inet_ntop(network.family, network.byte, address, sizeof(address));
-	snprintf(ret, size, "%s/%u", address, network.prefix);
+	ip = ip_network(&ip);
+	ip_format(&ip, ret);
 }
 
 static void put_intbr(const struct writer *w)
@@ -229,7 +353,7 @@ static void put_intbr(const struct writer *w)
 	size_t size;
 	FILE *f;
 
-	put_veth(w, b->lodev, &b->mac, 1500, port);
+	put_veth(w, b->lodev, &b->mac, ETHERNET_MTU, port);
 	put_port(w, "-port.network", port);
 	f = open_memstream(&text, &size);
 	if (!f) {
@@ -239,9 +363,9 @@ static void put_intbr(const struct writer *w)
 	for (unsigned int i = 0; i < b->record.n_ip; i++)
 		fprintf(f, "Address=%s\n", b->record.ip[i]);
 	for (unsigned int i = 0; i < b->record.n_ip; i++) {
-		char network[INET6_ADDRSTRLEN + 4];
+		char network[IP_TEXT] = "";
 
-		format_network(b->record.ip[i], network, sizeof(network));
+		format_network(b->record.ip[i], network);
 		fprintf(f,
 			"\n[RoutingPolicyRule]\nIncomingInterface=lo\nTo=%s\nTable=main\n"
 			"Priority=%d\n"
@@ -281,6 +405,13 @@ int persist_plan(const struct site *site, const struct blueprint *b, struct plan
 			r = put_vlan(&w, p);
 	} else if (b->shape == SHAPE_INTBR) {
 		put_intbr(&w);
+	}
+	if (r >= 0 && shape_outside(b->shape)) {
+		r = adopt_vlans(&w);
+		if (r < 0)
+			return problem_set(p, EXIT_FAILED, r,
+					   "%s: cannot read which VLANs are made on %s: %m",
+					   b->name, b->record.port);
 	}
 	return r;
 }
@@ -329,7 +460,31 @@ static int each_file(const struct site *site, const char *bridge,
 
 static int plan_removal(const char *path, void *userdata)
 {
+	_cleanup_(closedirp) DIR *dir = NULL;
+	char folder[PATH_MAX], *slash;
+	const struct dirent *e;
+	size_t n = 0;
+
 	plan_file(userdata, path, NULL);
+	/* <network>/06-xenpv-<parent>.network.d/xenpv-<bridge>.conf: the last takes the file along
+	 */
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash)
+		return 0;
+	*slash = '\0';
+	slash = strrchr(folder, '/');
+	if (!slash || strncmp(slash + 1, PARENT_PREFIX, strlen(PARENT_PREFIX)) != 0)
+		return 0;
+	dir = opendir(folder);
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	if (n > 1)
+		return 0;
+	folder[strlen(folder) - strlen(".d")] = '\0';
+	plan_file(userdata, folder, NULL);
 	return 0;
 }
 

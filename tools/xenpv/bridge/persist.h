@@ -2,7 +2,9 @@
 /*
  * The files that make systemd-networkd and udev build the same bridge at boot.
  *
- * They are named 05-xenpv-<bridge>-*, so that they come before the administrator's.
+ * They are named 05-xenpv-<bridge>-*, so that they come before the administrator's. Of an
+ * interface with VLANs whose file is nobody's, 06-xenpv-<interface>.network is made, for all
+ * of the VLANs.
  * What networkd cannot set, the filters on bridge and ports, is done by
  * xenpv-bridge-watch.service when the interfaces appear.
  */

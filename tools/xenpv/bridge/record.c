@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAGIC "xenpv1"
+#define MAGIC     "xenpv1"
+#define TAP_ALIAS "xenpv-backendd vif "
 
 int record_encode(const struct record *record, char ret[LINK_ALIAS_MAX])
 {
@@ -128,6 +129,18 @@ const struct link *record_dom0(const struct links *links, uint32_t number)
 	return port && port->lower_is_local ? link_by_index(links, port->lower) : NULL;
 }
 
+bool port_of_guest(const struct link *link, uint32_t *ret_domid, uint32_t *ret_handle)
+{
+	char name[IFNAMSIZ];
+
+	if (port_parse(link->name, ret_domid, ret_handle))
+		return *ret_domid != 0;
+	if (strncmp(link->alias, TAP_ALIAS, strlen(TAP_ALIAS)))
+		return false;
+	snprintf(name, sizeof(name), "vif%.12s", link->alias + strlen(TAP_ALIAS));
+	return port_parse(name, ret_domid, ret_handle) && *ret_domid != 0;
+}
+
 bool record_of(const struct links *links, const struct link *bridge, struct record *ret)
 {
 	const struct link *dom0;
@@ -148,7 +161,8 @@ bool record_of(const struct links *links, const struct link *bridge, struct reco
 	for (size_t i = 0; i < links->n && shape_outside(shape); i++) {
 		const struct link *port = &links->item[i];
 
-		if (port->master != bridge->index || port_parse(port->name, &domid, &handle))
+		if (port->master != bridge->index || port_parse(port->name, &domid, &handle) ||
+		    port_of_guest(port, &domid, &handle))
 			continue;
 		strcpy(record.port, port->name);
 		strcpy(record.netdev, dom0 ? dom0->name : port->name);

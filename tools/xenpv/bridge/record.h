@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xenpv/bridge/ip.h"
 #include "xenpv/bridge/link.h"
 #include "lib/mac.h"
 #include "xenpv/bridge/shape.h"
 
 #define RECORD_IPS     4
-#define RECORD_IP_TEXT 48
+#define RECORD_IP_TEXT IP_TEXT
 
 struct record {
 	char netdev[IFNAMSIZ]; /* the interface that was named: eth0, bond0, eth1 */
@@ -46,6 +47,13 @@ bool record_of(const struct links *links, const struct link *bridge, struct reco
 
 /* dom0's interface on bridge @number, whatever its name is by now: the peer of its port. */
 const struct link *record_dom0(const struct links *links, uint32_t number);
+
+/*
+ * port_of_guest - is this a guest's port, and whose?
+ *
+ * By its name, or if it was renamed (vifname=), by the alias that xenpv-backendd gives its taps.
+ */
+bool port_of_guest(const struct link *link, uint32_t *ret_domid, uint32_t *ret_handle);
 
 /* Is this port the bridge's own, not a guest's? */
 bool record_owns_port(const struct record *record, uint32_t number, const char *port);

@@ -9,9 +9,6 @@
 #include "lib/cleanup.h"
 #include "lib/conf.h"
 
-/* VLANs on bonds of VLANs: nobody builds more. */
-#define DEPTH_MAX 8
-
 static const struct conf_key keys[] = {
 	{ "bridge", "never", CONF_STRING, offsetof(struct settings, never), 0, 0 },
 	{ "bridge", "mac-prefix", CONF_STRING, offsetof(struct settings, mac_prefix), 0, 0 },
@@ -89,7 +86,7 @@ static const char *forbid(const struct settings *s, const struct links *links,
 
 	if (listed(s, link))
 		return link->name;
-	if (depth == DEPTH_MAX)
+	if (depth == LINK_DEPTH_MAX)
 		return NULL;
 	if (link->lower && link->lower_is_local && !strcmp(link->kind, "vlan")) {
 		const struct link *lower = link_by_index(links, link->lower);

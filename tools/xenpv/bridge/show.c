@@ -105,7 +105,7 @@ static struct json_object *bridge_json(const struct site *site, const struct dom
 		if (port->master != bridge->index ||
 		    (shape && record_owns_port(&record, number, port->name)))
 			continue;
-		if (port_parse(port->name, &domid, &handle))
+		if (port_of_guest(port, &domid, &handle))
 			json_object_array_add(guests, guest_json(domains, port, domid, handle));
 		else
 			json_object_array_add(others, json_object_new_string(port->name));

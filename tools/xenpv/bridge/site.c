@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +114,51 @@ int site_end(struct site *site, int r, const struct problem *p)
 	return p->status;
 }
 
+static const uint8_t *bytes_of(const struct sockaddr *sa)
+{
+	return sa->sa_family == AF_INET
+		       ? (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr
+		       : (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+}
+
+/* Any but IPv6 link-local ones, which the kernel gives to all interfaces. */
+static bool take_address(const struct ifaddrs *ifa, struct ip *ret)
+{
+	static const uint8_t link_local[] = { 0xfe, 0x80 };
+	struct ip ip = { 0 };
+
+	if (!ifa->ifa_addr || !ifa->ifa_netmask ||
+	    (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6))
+		return false;
+	ip.family = (uint8_t)ifa->ifa_addr->sa_family;
+	memcpy(ip.byte, bytes_of(ifa->ifa_addr), ip_size(&ip));
+	for (size_t i = 0; i < ip_size(&ip); i++)
+		ip.prefix =
+			(uint8_t)(ip.prefix + __builtin_popcount(bytes_of(ifa->ifa_netmask)[i]));
+	*ret = ip;
+	return ip.family == AF_INET || memcmp(ip.byte, link_local, sizeof(link_local)) != 0;
+}
+
+bool site_record(const struct site *site, const struct link *bridge, struct record *ret)
+{
+	struct ifaddrs *list = NULL;
+	uint32_t number;
+
+	if (record_of(&site->links, bridge, ret))
+		return true;
+	if (shape_parse(bridge->name, &number) != SHAPE_INTBR || getifaddrs(&list) < 0)
+		return false;
+	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+		struct ip ip;
+
+		if (!strcmp(ifa->ifa_name, ret->dom0) && ret->n_ip < RECORD_IPS &&
+		    take_address(ifa, &ip))
+			ip_format(&ip, ret->ip[ret->n_ip++]);
+	}
+	freeifaddrs(list);
+	return false;
+}
+
 int site_bridge(const struct site *site, const char *name, const struct link **ret,
 		struct record *ret_record, struct problem *p)
 {
@@ -129,7 +177,7 @@ int site_bridge(const struct site *site, const char *name, const struct link **r
 	if (!link_is_bridge(link))
 		return problem_set(p, EXIT_REFUSED, -EINVAL,
 				   "%s: is an interface, but no bridge; rename it", name);
-	record_of(&site->links, link, ret_record);
+	site_record(site, link, ret_record);
 	*ret = link;
 	return 0;
 }

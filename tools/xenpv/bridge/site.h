@@ -63,6 +63,13 @@ int site_open_lock(struct site *site, struct problem *p);
 int site_try_lock(struct site *site);
 void site_unlock(struct site *site);
 
+/*
+ * site_record - record_of(), and of an intbr that has none, the addresses of dom0's interface
+ *
+ * Returns: false if it was guessed.
+ */
+bool site_record(const struct site *site, const struct link *bridge, struct record *ret);
+
 /* The bridge of this name and its record; refuses other interfaces. */
 int site_bridge(const struct site *site, const char *name, const struct link **ret,
 		struct record *ret_record, struct problem *p);

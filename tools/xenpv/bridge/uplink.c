@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "xenpv/bridge/record.h"
 #include "xenpv/bridge/shape.h"
 
 static const char *const bond_modes[] = { "balance-rr", "active-backup", "balance-xor", "broadcast",
@@ -48,6 +49,19 @@ static int check_bond(const struct links *links, const struct link *bond, const 
 	return 0;
 }
 
+/* The bond that all frames of @link go through: itself, or one below it and its VLANs. */
+static const struct link *bond_below(const struct links *links, const struct link *link)
+{
+	for (int depth = 0; link && depth < LINK_DEPTH_MAX; depth++) {
+		if (!strcmp(link->kind, "bond"))
+			return link;
+		if (strcmp(link->kind, "vlan") != 0 || !link->lower_is_local)
+			return NULL;
+		link = link_by_index(links, link->lower);
+	}
+	return NULL;
+}
+
 /* If @link is dom0's end of a pair whose other end is on a bridge of ours: that bridge. */
 static const struct link *bridge_of_dom0(const struct links *links, const struct link *link)
 {
@@ -66,7 +80,7 @@ static const struct link *bridge_of_dom0(const struct links *links, const struct
 static int check_any(const struct links *links, const struct link *link, const char *bridge,
 		     const struct settings *settings, bool force, struct problem *p)
 {
-	const struct link *other;
+	const struct link *other, *bond;
 	const char *forbidden;
 	uint32_t domid, handle;
 
@@ -84,7 +98,7 @@ static int check_any(const struct links *links, const struct link *link, const c
 		return problem_set(p, EXIT_REFUSED, -EINVAL,
 				   "%s: %s is a bridge itself; name a NIC, a bond or a VLAN",
 				   bridge, link->name);
-	if (port_parse(link->name, &domid, &handle))
+	if (port_parse(link->name, &domid, &handle) || port_of_guest(link, &domid, &handle))
 		return problem_set(
 			p, EXIT_REFUSED, -EINVAL,
 			"%s: %s is an interface of domain %u; name a NIC, a bond or a VLAN", bridge,
@@ -101,9 +115,8 @@ static int check_any(const struct links *links, const struct link *link, const c
 		return problem_set(p, EXIT_REFUSED, -EBUSY,
 				   "%s: %s is dom0's interface on %s; the NIC behind it is p%s",
 				   bridge, link->name, other->name, link->name);
-	if (!force && !strcmp(link->kind, "bond"))
-		return check_bond(links, link, bridge, p);
-	return 0;
+	bond = force ? NULL : bond_below(links, link);
+	return bond ? check_bond(links, bond, bridge, p) : 0;
 }
 
 int uplink_check(const struct links *links, const struct link *link, const char *bridge,
@@ -123,6 +136,22 @@ int uplink_check(const struct links *links, const struct link *link, const char 
 			bridge, link->name, master ? master->name : "another interface");
 	}
 	return 0;
+}
+
+int uplink_check_mac(const struct link *link, const char *bridge, struct problem *p)
+{
+	static const char *const policies[] = { "none", "active", "follow" };
+
+	/* The kernel looks at it in this mode alone: bond_set_mac_address() */
+	if (strcmp(link->kind, "bond") != 0 || link->bond_mode != BOND_MODE_ACTIVEBACKUP ||
+	    link->bond_fail_over_mac == 0)
+		return 0;
+	return problem_set(p, EXIT_REFUSED, -EOPNOTSUPP,
+			   "%s: bond %s has fail_over_mac %s, with which it keeps its address and "
+			   "dom0 would be cut off; make the bond with fail_over_mac none",
+			   bridge, link->name,
+			   link->bond_fail_over_mac < 3 ? policies[link->bond_fail_over_mac]
+							: "unknown");
 }
 
 int uplink_check_parent(const struct links *links, const struct link *link, const char *bridge,

@@ -16,6 +16,15 @@
 int uplink_check(const struct links *links, const struct link *link, const char *bridge,
 		 const struct settings *settings, bool force, struct problem *p);
 
-/* The same for an interface that a VLAN is to be made on; it may be on a bridge itself. */
+/*
+ * uplink_check_mac - refuse an interface whose address cannot be changed
+ *
+ * That of a xenbr's NIC has to be, as dom0's new interface has it: else a bond with
+ * fail_over_mac would keep it, and the kernel would say that it was changed.
+ */
+int uplink_check_mac(const struct link *link, const char *bridge, struct problem *p);
+
+/* The same as uplink_check() for an interface that a VLAN is to be made on; it may be on a bridge
+ * itself. */
 int uplink_check_parent(const struct links *links, const struct link *link, const char *bridge,
 			const struct settings *settings, bool force, struct problem *p);

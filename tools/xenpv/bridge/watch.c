@@ -20,6 +20,7 @@
 #include "xenpv/bridge/announce.h"
 #include "xenpv/bridge/bridge.h"
 #include "xenpv/bridge/domains.h"
+#include "xenpv/bridge/record.h"
 #include "xenpv/bridge/shape.h"
 #include "xenpv/bridge/site.h"
 #include "xenpv/bridge/watch-guard.h"
@@ -60,6 +61,7 @@ static const struct link *bridge_of_uplink(const struct watch *w, const struct l
 	uint32_t number, domid, handle;
 
 	if (!bridge || !link_is_bridge(bridge) || port_parse(port->name, &domid, &handle) ||
+	    port_of_guest(port, &domid, &handle) ||
 	    !shape_outside(shape_parse(bridge->name, &number)))
 		return NULL;
 	return bridge;
@@ -74,8 +76,8 @@ static void add_known(const struct watch *w, const struct domains *domains, int 
 	for (size_t i = 0; i < w->site.links.n; i++) {
 		const struct link *port = &w->site.links.item[i];
 
-		if (port->master == bridge && port_parse(port->name, &domid, &handle) &&
-		    domid != 0 && domains_mac(domains, domid, handle, &mac))
+		if (port->master == bridge && port_of_guest(port, &domid, &handle) &&
+		    domains_mac(domains, domid, handle, &mac))
 			macs_add(macs, &mac);
 	}
 }
