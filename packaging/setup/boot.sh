@@ -124,6 +124,13 @@ grub_menu() {
 				fail "$tool left out kernel $kernel: $cfg stays as it was"
 				return 1
 			fi
+			# Its installation has not come to the initramfs yet; it would be the default.
+			image_path "$kernel"
+			if [ ! -e "$root$image" ] && ! entries_of "$kernel" "$root$cfg"; then
+				rm -f "$root$cfg.xenpv-new"
+				fail "$kernel has no initramfs yet: $cfg stays as it was, without it"
+				return 1
+			fi
 		done
 		mv -f "$root$cfg.xenpv-new" "$root$cfg" || return 1
 	done
