@@ -106,11 +106,13 @@ bls_entries() {
 			rm -f "$stock"
 			continue
 		fi
-		kept=initramfs-$kernel.img.xenpv-stock
-		[ -e "$root/boot/$kept" ] || kept=initramfs-$kernel.img
+		image_path "$kernel"
+		image=${image#/boot/}
+		kept=$image.xenpv-stock
+		[ -e "$root/boot/$kept" ] || kept=$image
 		sed -e "s/^title[[:space:]].*/& (own Xen drivers)/" -e "s/^version[[:space:]].*/version 0-$kernel/" \
 			-e 's/^options[[:space:]].*/& xenpv=off/' -e "s/ *$ENGINE_PARAMETER//" \
-			-e "s|^\(initrd[[:space:]].*\)initramfs-$kernel\.img|\1$kept|" \
+			-e "s|^\(initrd[[:space:]].*\)$image|\1$kept|" \
 			"$entry" >"$stock.xenpv-new" && mv -f "$stock.xenpv-new" "$stock" || return 1
 	done
 }

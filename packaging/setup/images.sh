@@ -18,13 +18,15 @@ has_ours() {
 	! xenpv_lacks "$1" "$root"
 }
 
-# image_path KERNEL: into $image, by whichever tool makes it
+# image_path KERNEL: into $image, what it boots with. dracut makes it under the name that the
+# distribution gives it: Debian's, its own, SUSE's.
 image_path() {
-	if have mkinitramfs; then
-		image=/boot/initrd.img-$1
-	else
-		image=/boot/initramfs-$1.img
-	fi
+	image=/boot/initrd.img-$1
+	! have mkinitramfs || return 0
+	for image in "/boot/initrd.img-$1" "/boot/initramfs-$1.img" "/boot/initrd-$1"; do
+		[ ! -e "$root$image" ] || return 0
+	done
+	image=/boot/initramfs-$1.img
 }
 
 image_list() {
@@ -152,6 +154,7 @@ drop_orphans() {
 		kernel=$(basename "$kept" .xenpv-stock)
 		kernel=${kernel#initrd.img-}
 		kernel=${kernel#initramfs-}
+		kernel=${kernel#initrd-}
 		kernel=${kernel%.img}
 		[ -e "$root/boot/vmlinuz-$kernel" ] || plan "remove ${kept#"$root"}" || rm -f "$kept"
 	done
