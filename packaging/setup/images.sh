@@ -69,6 +69,10 @@ good_image() {
 	elif holds "$list" xen-vbd; then
 		fail "the initramfs made for $3 still has xen-vbd"
 		return 1
+	elif printf '%s\n' "$list" | grep -q 'etc/modprobe\.d/xenpv\.conf' &&
+		grep -qs '^blacklist xen-blkfront' "$root/etc/modprobe.d/xenpv.conf"; then
+		fail "the initramfs made for $3 still has /etc/modprobe.d/xenpv.conf, which is not as we wrote it: take it away"
+		return 1
 	fi
 }
 
