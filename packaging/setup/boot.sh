@@ -66,11 +66,25 @@ stock_arguments() {
 	done
 }
 
+# Entries of ours are called PREFIX-0-xenpv_stock_KERNEL.conf. GRUB sorts by the names of the files,
+# taken for NAME-VERSION-RELEASE, and boots the first: a version of 0 is behind all others.
+BLS_STOCK=-0-xenpv_stock_
+
+# bls_kernel ENTRY: the release of the kernel that it boots
+bls_kernel() {
+	sed -n 's/^version[[:space:]]*//p' "$1"
+}
+
 # bls_orphans: entries of ours whose kernel's own entry is gone
 bls_orphans() {
-	for stock in "$root"/boot/loader/entries/*-xenpv-stock.conf; do
+	for stock in "$root"/boot/loader/entries/*"$BLS_STOCK"*.conf; do
 		[ -e "$stock" ] || continue
-		[ ! -e "${stock%-xenpv-stock.conf}.conf" ] || continue
+		prefix=${stock%"$BLS_STOCK"*}
+		kernel=$(bls_kernel "$stock")
+		# The kernel's own one may have a name without the release.
+		if [ -e "$prefix-${kernel#0-}.conf" ] || [ -e "$prefix.conf" ]; then
+			continue
+		fi
 		plan "remove ${stock#"$root"}" || rm -f "$stock" || return 1
 	done
 }
@@ -79,19 +93,26 @@ bls_orphans() {
 bls_entries() {
 	for entry in "$root"/boot/loader/entries/*.conf; do
 		[ -e "$entry" ] || continue
-		case $entry in *-xenpv-stock.conf) continue ;; esac
-		stock=${entry%.conf}-xenpv-stock.conf
-		kernel=$(sed -n 's/^version[[:space:]]*//p' "$entry")
+		case $entry in *"$BLS_STOCK"*) continue ;; esac
+		kernel=$(bls_kernel "$entry")
+		stock=${entry%.conf}
+		case $stock in
+		*-"$kernel") ;;
+		# A variant of the kernel's entry; of its name none could be made that is sorted last.
+		*-"$kernel"*) continue ;;
+		esac
+		stock=${stock%"-$kernel"}$BLS_STOCK$(printf %s "$kernel" | tr - _).conf
 		if [ ! -e "$state/installed" ] || ! has_ours "$kernel"; then
 			rm -f "$stock"
 			continue
 		fi
-		kept=initramfs-$kernel.img.xenpv-stock
-		[ -e "$root/boot/$kept" ] || kept=initramfs-$kernel.img
-		# A version of 0 sorts it behind all others.
+		image_path "$kernel"
+		image=${image#/boot/}
+		kept=$image.xenpv-stock
+		[ -e "$root/boot/$kept" ] || kept=$image
 		sed -e "s/^title[[:space:]].*/& (own Xen drivers)/" -e "s/^version[[:space:]].*/version 0-$kernel/" \
 			-e 's/^options[[:space:]].*/& xenpv=off/' -e "s/ *$ENGINE_PARAMETER//" \
-			-e "s|^\(initrd[[:space:]].*\)initramfs-$kernel\.img|\1$kept|" \
+			-e "s|^\(initrd[[:space:]].*\)$image|\1$kept|" \
 			"$entry" >"$stock.xenpv-new" && mv -f "$stock.xenpv-new" "$stock" || return 1
 	done
 }
@@ -122,6 +143,13 @@ grub_menu() {
 			if entries_of "$kernel" "$root$cfg" && ! entries_of "$kernel" "$root$cfg.xenpv-new"; then
 				rm -f "$root$cfg.xenpv-new"
 				fail "$tool left out kernel $kernel: $cfg stays as it was"
+				return 1
+			fi
+			# Its installation has not come to the initramfs yet; it would be the default.
+			image_path "$kernel"
+			if [ ! -e "$root$image" ] && ! entries_of "$kernel" "$root$cfg"; then
+				rm -f "$root$cfg.xenpv-new"
+				fail "$kernel has no initramfs yet: $cfg stays as it was, without it"
 				return 1
 			fi
 		done

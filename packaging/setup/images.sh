@@ -18,13 +18,15 @@ has_ours() {
 	! xenpv_lacks "$1" "$root"
 }
 
-# image_path KERNEL: into $image, by whichever tool makes it
+# image_path KERNEL: into $image, what it boots with. dracut makes it under the name that the
+# distribution gives it: Debian's, its own, SUSE's.
 image_path() {
-	if have mkinitramfs; then
-		image=/boot/initrd.img-$1
-	else
-		image=/boot/initramfs-$1.img
-	fi
+	image=/boot/initrd.img-$1
+	! have mkinitramfs || return 0
+	for image in "/boot/initrd.img-$1" "/boot/initramfs-$1.img" "/boot/initrd-$1"; do
+		[ ! -e "$root$image" ] || return 0
+	done
+	image=/boot/initramfs-$1.img
 }
 
 image_list() {
@@ -66,6 +68,10 @@ good_image() {
 		fi
 	elif holds "$list" xen-vbd; then
 		fail "the initramfs made for $3 still has xen-vbd"
+		return 1
+	elif printf '%s\n' "$list" | grep -q 'etc/modprobe\.d/xenpv\.conf' &&
+		grep -qs '^blacklist xen-blkfront' "$root/etc/modprobe.d/xenpv.conf"; then
+		fail "the initramfs made for $3 still has /etc/modprobe.d/xenpv.conf, which is not as we wrote it: take it away"
 		return 1
 	fi
 }
@@ -152,6 +158,7 @@ drop_orphans() {
 		kernel=$(basename "$kept" .xenpv-stock)
 		kernel=${kernel#initrd.img-}
 		kernel=${kernel#initramfs-}
+		kernel=${kernel#initrd-}
 		kernel=${kernel%.img}
 		[ -e "$root/boot/vmlinuz-$kernel" ] || plan "remove ${kept#"$root"}" || rm -f "$kept"
 	done
