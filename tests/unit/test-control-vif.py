@@ -354,6 +354,42 @@ def taken_away(rig):
     check(again.link() is not None, "attached again")
 
 
+def broken_at_once(rig):
+    """A ring breaks before the worker has said that it serves it."""
+    vif, disk = Vif(rig, 5, 0), Disk(rig, 6, 51712, rig.image("a.img"))
+    rig.switch("break-connect-vif")
+    rig.switch("break-connect")
+    for device in vif, disk:
+        device.create()
+        device.plugged()
+        device.connect(await_connected=False)
+        rig.await_node(f"{device.backend}/state", [CLOSING, CLOSED])
+        check("ring 0" in device.get("hotplug-error"), f"{device.get('hotplug-error')}")
+        device.front(state=CLOSED)
+        rig.await_node(f"{device.backend}/state", CLOSED)
+    check(len(rig.messages("disconnect")) == 2, "what was connected is disconnected")
+    # such a word is of that connection only
+    rig.switch("fail-connect-vif", 5)
+    vif.front(state=INITIALISING)
+    rig.await_node(f"{vif.backend}/state", INITWAIT)
+    vif.connect(await_connected=False)
+    rig.await_node(f"{vif.backend}/state", [CLOSING, CLOSED])
+    check("told to fail" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
+    rig.switch("fail-connect-vif", on=False)
+    rig.switch("break-connect-vif", on=False)
+    vif.front(state=CLOSED)
+    rig.await_node(f"{vif.backend}/state", CLOSED)
+    vif.front(state=INITIALISING)
+    rig.await_node(f"{vif.backend}/state", INITWAIT)
+    vif.connect()
+    rig.await_status(5, 0, kind="vif", link="up", error=None)
+    # and so with the rings that a dead worker has left
+    rig.switch("break-connect-vif")
+    os.kill(rig.messages("connect-vif")[-1]["pid"], signal.SIGKILL)
+    rig.await_node(f"{vif.backend}/state", [CLOSING, CLOSED])
+    check("ring 0" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
+
+
 def beside_a_disk(rig):
     """Handles and disks' numbers overlap; one worker has both and keeps them apart."""
     devid = 51712
@@ -421,7 +457,7 @@ def vanished(rig):
 
 CASES = [whole_life, stock_script, own_name, unknown_script, split_queues, control_ring,
          reconfigure, hostile_change, hostile_frontends, refusals, no_tun, rate, carrier,
-         taken_away, beside_a_disk, emulated, kernel_backend, not_ours, vanished]
+         taken_away, broken_at_once, beside_a_disk, emulated, kernel_backend, not_ours, vanished]
 
 if __name__ == "__main__":
     enter_namespace()
