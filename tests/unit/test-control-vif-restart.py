@@ -154,6 +154,24 @@ def tap_away(rig):
     check("put it into its bridge" in rig.logged(), "and said")
 
 
+def tap_away_too(rig):
+    """Removed while its guest has no worker, or one that does not get on: made again."""
+    vif = Vif(rig, 5, 0).full()
+    # the worker has queues of the old one, but cannot connect
+    rig.switch("fail-connect-vif", 5)
+    os.kill(rig.messages("connect-vif")[-1]["pid"], signal.SIGKILL)
+    rig.await_(lambda: len(rig.messages("connect-vif")) > 2, "it is tried")
+    ip(f"link delete {vif.name}")
+    rig.await_(lambda: vif.link() is not None, "made again")
+    check(vif.state() == CONNECTED, "the guest waits")
+    rig.switch("fail-connect-vif", on=False)
+    rig.await_status(5, 0, kind="vif", link="up", state="Connected", error=None)
+    check(len(rig.messages("detach")) == 1, "the queues of the old one are given back")
+    ip(f"link set {vif.name} up")
+    vif.await_carrier(True)
+    check("put it into its bridge" in rig.logged(), "and said")
+
+
 def state_of_no_use(rig):
     vif = Vif(rig, 5, 0).full()
     bridged(vif)
@@ -209,7 +227,7 @@ def refused_stays_refused(rig):
 
 
 CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers, tap_away,
-         state_of_no_use, every_state, refused_stays_refused]
+         tap_away_too, state_of_no_use, every_state, refused_stays_refused]
 
 if __name__ == "__main__":
     enter_namespace()

@@ -277,16 +277,21 @@ void vif_link_changed(struct vif *vif, const struct tap_link *link)
 		device_kick(dev);
 }
 
+void vif_gone_text(const struct vif *vif, char *text, size_t size)
+{
+	snprintf(text, size,
+		 "somebody removed its interface %s from this host: detach the vif and attach it "
+		 "again",
+		 vif->tap.name);
+}
+
 void vif_link_gone(struct vif *vif)
 {
 	struct device *dev = &vif->dev;
 	char text[DEVICE_TEXT];
 
 	vif->tap.index = 0;
-	snprintf(text, sizeof(text),
-		 "somebody removed its interface %s from this host: detach the vif and attach it "
-		 "again",
-		 vif->tap.name);
+	vif_gone_text(vif, text, sizeof(text));
 	if (dev->hs.link == HS_LINK_UP)
 		device_fault_up(dev, text);
 	else
