@@ -143,6 +143,24 @@ def leftovers(rig):
     waits.connect()
 
 
+def number_of_another(rig):
+    """Detached and attached anew while no broker ran: the tap of the earlier one goes."""
+    vif, same = Vif(rig, 5, 0).full(), Vif(rig, 6, 0).full()
+    kept = same.link()["ifindex"]
+    ip(f"link set {vif.name} name lan0")
+    rig.kill()
+    for gone in vif, same:
+        gone.destroy()
+        gone.create()
+    rig.start()
+    for new in vif, same:
+        rig.await_node(f"{new.backend}/state", INITWAIT)
+        new.plugged()
+        new.connect()
+    check(ours() == ["vif5.0", "vif6.0"], f"what is there: {ours()}")
+    check(same.link()["ifindex"] == kept, "one that has its name still is taken")
+
+
 def tap_away(rig):
     """Removed while nobody looked: made again, and said."""
     vif = Vif(rig, 5, 0).full()
@@ -226,8 +244,9 @@ def refused_stays_refused(rig):
     check(vif.detach() < AT_ONCE, "detached")
 
 
-CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers, tap_away,
-         tap_away_too, state_of_no_use, every_state, refused_stays_refused]
+CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers,
+         number_of_another, tap_away, tap_away_too, state_of_no_use, every_state,
+         refused_stays_refused]
 
 if __name__ == "__main__":
     enter_namespace()
