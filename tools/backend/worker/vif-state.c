@@ -22,6 +22,7 @@ struct file {
 	struct vif_state_identity identity;
 	_Atomic uint32_t valid;   /* 0: nothing to go on with */
 	_Atomic uint32_t current; /* the copy that counts */
+	uint32_t list_lost;       /* of the multicast list */
 	struct vif_state_data copy[2];
 	struct vif_state_rings rings[WORKER_MAX_VIF_QUEUES];
 };
@@ -85,6 +86,7 @@ int vif_state_create(struct vif_state *s, int fd, const struct vif_state_identit
 	f->version = VERSION;
 	f->size = sizeof(*f);
 	f->identity = *id;
+	f->list_lost = true;
 	s->map = f;
 	vif_state_commit(s);
 	return 0;
@@ -171,6 +173,20 @@ void vif_state_wipe(struct vif_state *s)
 	if (f)
 		atomic_store_explicit(&f->valid, 0, memory_order_release);
 	unmap(s);
+}
+
+void vif_state_set_list_lost(struct vif_state *s, bool lost)
+{
+	struct file *f = s->map;
+
+	f->list_lost = lost;
+}
+
+bool vif_state_list_lost(const struct vif_state *s)
+{
+	const struct file *f = s->map;
+
+	return f->list_lost != 0;
 }
 
 struct vif_state_rings *vif_state_rings(struct vif_state *s, uint32_t queue)

@@ -81,6 +81,14 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 /* The connection has ended in order: there is nothing to go on with. */
 void vif_state_wipe(struct vif_state *s);
 
+/*
+ * The multicast list is not what the frontend has set up, because some worker had to go on
+ * without a file: no packet may be filtered by it. Kept until the frontend lets go of the
+ * list. While a connection is created, which sets true, or opened.
+ */
+void vif_state_set_list_lost(struct vif_state *s, bool lost);
+bool vif_state_list_lost(const struct vif_state *s);
+
 /* For the rings of a queue; while a connection is created or opened. */
 struct vif_state_rings {
 	struct ring_undo tx, rx;
