@@ -186,8 +186,14 @@ static int prepare_state(struct vif *v, const struct worker_connect_vif *c, bool
 		log_full(LOG_WARNING, &common->about, r,
 			 "the state of the connection %s; going on without: %m", why);
 	r = vif_state_create(&common->state, v->state_fd, &id);
+	if (r < 0) {
+		log_full(LOG_WARNING, &common->about, r,
+			 "its state file cannot be made, so that a crash would lose what the "
+			 "frontend sets up: %m");
+		r = vif_state_create(&common->state, -1, &id);
+	}
 	if (r < 0)
-		return refuse(error, r, "cannot create the state file: %s", strerror(-r));
+		return refuse(error, r, "no memory for the state: %s", strerror(-r));
 	if (v->control)
 		common->state.data->control_done = vif_control_index(v->control);
 	vif_state_set_list_lost(&common->state, c->reattach);
