@@ -307,7 +307,7 @@ int vif_connect(struct vif *v, const struct worker_connect_vif *connect, const i
 		goto fail;
 	set_filter(common, connect->features & WORKER_VIF_MULTICAST);
 	for (uint32_t i = 0; i < common->nr_queues; i++) {
-		r = tap_setup(v->tap[i], &common->caps, common->sg);
+		r = tap_setup(v->tap[i], i ? NULL : &common->caps, common->sg);
 		if (r < 0) {
 			refuse(error, r, "cannot set up queue %u of the tap: %s", i, strerror(-r));
 			goto fail;
