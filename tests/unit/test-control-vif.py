@@ -494,7 +494,8 @@ def vanished(rig):
 
 CASES = [whole_life, stock_script, own_name, unknown_script, split_queues, control_ring,
          reconfigure, hostile_change, hostile_frontends, refusals, no_tun, rate, carrier,
-         taken_away, taken_from_a_worker, broken_at_once, beside_a_disk, emulated, kernel_backend, not_ours, vanished]
+         taken_away, taken_from_a_worker, broken_at_once, beside_a_disk, emulated,
+         kernel_backend, not_ours, vanished]
 
 if __name__ == "__main__":
     enter_namespace()
