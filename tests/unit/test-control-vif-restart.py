@@ -143,6 +143,24 @@ def leftovers(rig):
     waits.connect()
 
 
+def number_of_another(rig):
+    """Detached and attached anew while no broker ran: the tap of the earlier one goes."""
+    vif, same = Vif(rig, 5, 0).full(), Vif(rig, 6, 0).full()
+    kept = same.link()["ifindex"]
+    ip(f"link set {vif.name} name lan0")
+    rig.kill()
+    for gone in vif, same:
+        gone.destroy()
+        gone.create()
+    rig.start()
+    for new in vif, same:
+        rig.await_node(f"{new.backend}/state", INITWAIT)
+        new.plugged()
+        new.connect()
+    check(ours() == ["vif5.0", "vif6.0"], f"what is there: {ours()}")
+    check(same.link()["ifindex"] == kept, "one that has its name still is taken")
+
+
 def tap_away(rig):
     """Removed while nobody looked: made again, and said."""
     vif = Vif(rig, 5, 0).full()
@@ -151,6 +169,24 @@ def tap_away(rig):
     rig.start()
     reattached(rig)
     check(vif.link() is not None, "made again")
+    check("put it into its bridge" in rig.logged(), "and said")
+
+
+def tap_away_too(rig):
+    """Removed while its guest has no worker, or one that does not get on: made again."""
+    vif = Vif(rig, 5, 0).full()
+    # the worker has queues of the old one, but cannot connect
+    rig.switch("fail-connect-vif", 5)
+    os.kill(rig.messages("connect-vif")[-1]["pid"], signal.SIGKILL)
+    rig.await_(lambda: len(rig.messages("connect-vif")) > 2, "it is tried")
+    ip(f"link delete {vif.name}")
+    rig.await_(lambda: vif.link() is not None, "made again")
+    check(vif.state() == CONNECTED, "the guest waits")
+    rig.switch("fail-connect-vif", on=False)
+    rig.await_status(5, 0, kind="vif", link="up", state="Connected", error=None)
+    check(len(rig.messages("detach")) == 1, "the queues of the old one are given back")
+    ip(f"link set {vif.name} up")
+    vif.await_carrier(True)
     check("put it into its bridge" in rig.logged(), "and said")
 
 
@@ -208,8 +244,9 @@ def refused_stays_refused(rig):
     check(vif.detach() < AT_ONCE, "detached")
 
 
-CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers, tap_away,
-         state_of_no_use, every_state, refused_stays_refused]
+CASES = [worker_killed, broker_killed, other_settings, both_killed, renamed, leftovers,
+         number_of_another, tap_away, tap_away_too, state_of_no_use, every_state,
+         refused_stays_refused]
 
 if __name__ == "__main__":
     enter_namespace()

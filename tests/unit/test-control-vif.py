@@ -354,6 +354,79 @@ def taken_away(rig):
     check(again.link() is not None, "attached again")
 
 
+def taken_from_a_worker(rig):
+    """The interface goes while a worker is told to use it."""
+    vif = Vif(rig, 5, 0)
+    vif.create()
+    vif.plugged()
+    rig.switch("hold-connect-vif")
+    vif.connect(await_connected=False)
+    rig.await_(lambda: rig.messages("connect-vif"), "the worker is told")
+    ip(f"link delete {vif.name}")
+    rig.await_(lambda: vif.get("hotplug-error") is not None, "it is told")
+    rig.switch("hold-connect-vif", on=False)
+    rig.await_node(f"{vif.backend}/state", [CLOSING, CLOSED])
+    check("vif5.0" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
+    vif.front(state=CLOSED)
+    rig.await_node(f"{vif.backend}/state", CLOSED)
+    # between giving back one queue and having two
+    other = Vif(rig, 6, 0).full()
+    other.front(state=CLOSING)
+    other.front(state=CLOSED)
+    rig.await_node(f"{other.backend}/state", CLOSED)
+    other.front(state=INITIALISING)
+    rig.await_node(f"{other.backend}/state", INITWAIT)
+    rig.switch("hold-detach")
+    other.connect(await_connected=False, multi_queue_num_queues=2,
+                  **{f"queue-{i}/{key}": 7 + i for i in range(2)
+                     for key in ("tx-ring-ref", "rx-ring-ref", "event-channel")})
+    rig.await_(lambda: rig.messages("detach"), "the queue is given back")
+    ip(f"link delete {other.name}")
+    rig.await_(lambda: other.get("hotplug-error") is not None, "it is told")
+    rig.switch("hold-detach", on=False)
+    rig.await_node(f"{other.backend}/state", [CLOSING, CLOSED])
+    check("vif6.0" in other.get("hotplug-error"), f"{other.get('hotplug-error')}")
+
+
+taken_from_a_worker.config = "[backend]\nmax-queues = 2\n"
+
+
+def broken_at_once(rig):
+    """A ring breaks before the worker has said that it serves it."""
+    vif, disk = Vif(rig, 5, 0), Disk(rig, 6, 51712, rig.image("a.img"))
+    rig.switch("break-connect-vif")
+    rig.switch("break-connect")
+    for device in vif, disk:
+        device.create()
+        device.plugged()
+        device.connect(await_connected=False)
+        rig.await_node(f"{device.backend}/state", [CLOSING, CLOSED])
+        check("ring 0" in device.get("hotplug-error"), f"{device.get('hotplug-error')}")
+        device.front(state=CLOSED)
+        rig.await_node(f"{device.backend}/state", CLOSED)
+    check(len(rig.messages("disconnect")) == 2, "what was connected is disconnected")
+    # such a word is of that connection only
+    rig.switch("fail-connect-vif", 5)
+    vif.front(state=INITIALISING)
+    rig.await_node(f"{vif.backend}/state", INITWAIT)
+    vif.connect(await_connected=False)
+    rig.await_node(f"{vif.backend}/state", [CLOSING, CLOSED])
+    check("told to fail" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
+    rig.switch("fail-connect-vif", on=False)
+    rig.switch("break-connect-vif", on=False)
+    vif.front(state=CLOSED)
+    rig.await_node(f"{vif.backend}/state", CLOSED)
+    vif.front(state=INITIALISING)
+    rig.await_node(f"{vif.backend}/state", INITWAIT)
+    vif.connect()
+    rig.await_status(5, 0, kind="vif", link="up", error=None)
+    # and so with the rings that a dead worker has left
+    rig.switch("break-connect-vif")
+    os.kill(rig.messages("connect-vif")[-1]["pid"], signal.SIGKILL)
+    rig.await_node(f"{vif.backend}/state", [CLOSING, CLOSED])
+    check("ring 0" in vif.get("hotplug-error"), f"{vif.get('hotplug-error')}")
+
+
 def beside_a_disk(rig):
     """Handles and disks' numbers overlap; one worker has both and keeps them apart."""
     devid = 51712
@@ -421,7 +494,8 @@ def vanished(rig):
 
 CASES = [whole_life, stock_script, own_name, unknown_script, split_queues, control_ring,
          reconfigure, hostile_change, hostile_frontends, refusals, no_tun, rate, carrier,
-         taken_away, beside_a_disk, emulated, kernel_backend, not_ours, vanished]
+         taken_away, taken_from_a_worker, broken_at_once, beside_a_disk, emulated,
+         kernel_backend, not_ours, vanished]
 
 if __name__ == "__main__":
     enter_namespace()

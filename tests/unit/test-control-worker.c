@@ -6,6 +6,7 @@
  *	log		one line for each message, in order
  *	fail-<type>	makes requests of that type fail with the errno written there
  *	mute-<type>	requests of that type are not answered
+ *	break-<type>	a ring of the device breaks before they are answered
  *	hold-<type>	nor is anything as long as this is there, once one has come
  *	cut-counters	leave counters files too short
  *
@@ -188,6 +189,20 @@ static void count(const struct worker_msg *m, int fd)
 		exit(1);
 }
 
+static void report_broken(uint32_t class, uint32_t devid)
+{
+	struct worker_msg m = {
+		.type = WORKER_RING_ERROR,
+		.class = class,
+		.devid = devid,
+		.ring_error = { .ring = 0,
+				.error = -EPROTO,
+				.text = "req_prod 4711 is beyond the ring" },
+	};
+
+	fdpass_send(WORKER_CONTROL_FD, &m, sizeof(m), NULL, 0);
+}
+
 static void on_message(void)
 {
 	struct worker_msg m, reply = { .type = WORKER_REPLY };
@@ -229,23 +244,17 @@ static void on_message(void)
 	}
 	if (m.type == WORKER_DETACH)
 		drop(m.class, m.devid);
+	if (read_switch("break", names[m.type], &unused))
+		report_broken(m.class, m.devid);
 	fdpass_send(WORKER_CONTROL_FD, &reply, sizeof(reply), NULL, 0);
 }
 
 static void on_signal(int fd)
 {
-	struct worker_msg m = {
-		.type = WORKER_RING_ERROR,
-		.class = connected_class,
-		.devid = connected,
-		.ring_error = { .ring = 0,
-				.error = -EPROTO,
-				.text = "req_prod 4711 is beyond the ring" },
-	};
 	struct signalfd_siginfo si;
 
 	if (read(fd, &si, sizeof(si)) == sizeof(si))
-		fdpass_send(WORKER_CONTROL_FD, &m, sizeof(m), NULL, 0);
+		report_broken(connected_class, connected);
 }
 
 int main(void)

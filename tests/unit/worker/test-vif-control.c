@@ -408,6 +408,19 @@ static void test_multicast(void **state)
 	assert_int_equal(ftruncate(rig.state_fd, 0), 0);
 	vifrig_up(&rig, true);
 	assert_true(multicast_arrives(other));
+	/* nor because something else changes, or the next worker finds a state again */
+	assert_int_equal(vifrig_adjust(&rig, 256, true), 0);
+	assert_true(multicast_arrives(other));
+	next_worker();
+	assert_true(multicast_arrives(other));
+	/* until the frontend starts over */
+	assert_int_equal(vifrig_adjust(&rig, 256, false), 0);
+	assert_int_equal(vifrig_adjust(&rig, 256, true), 0);
+	assert_false(multicast_arrives(other));
+	change_multicast(add, other, NETIF_RSP_OKAY);
+	next_worker();
+	assert_true(multicast_arrives(other));
+	assert_false(multicast_arrives(mac));
 	down();
 
 	up(&(struct vifrig_options){ .features = VIFRIG_ALL });

@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "vifframe.h"
@@ -501,6 +503,29 @@ static void test_tap_full(void **state)
 	down();
 }
 
+/*
+ * What concerns the device is said once, by the first queue: each of those calls takes a lock
+ * of the whole host. A pipe would refuse them.
+ */
+static void test_tap_set_up_once(void **state)
+{
+	struct vifrig_queue *second = &rig.queue[1];
+	int ends[2];
+
+	(void)state;
+	vifrig_init(&rig, &(struct vifrig_options){ .features = VIFRIG_ALL, .queues = 2 });
+	close(second->tap_worker);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	second->tap_worker = ends[0];
+	vifrig_up(&rig, false);
+	assert_true(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+	memset(frame, 1, 100);
+	vifrig_send(q, frame, 100, 0, NULL, NETIF_RSP_OKAY);
+	expect_tap(100, 0, 0);
+	down();
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,7 +534,7 @@ int main(void)
 		cmocka_unit_test(test_rx_shapes),    cmocka_unit_test(test_rx_offload),
 		cmocka_unit_test(test_rx_segments),  cmocka_unit_test(test_rx_few_buffers),
 		cmocka_unit_test(test_rx_no_notify), cmocka_unit_test(test_both_ways),
-		cmocka_unit_test(test_tap_full),
+		cmocka_unit_test(test_tap_full),     cmocka_unit_test(test_tap_set_up_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,7 @@ static void on_connected(void *userdata, const struct worker_reply *reply)
 	struct device *dev = userdata;
 	int r;
 
+	dev->connecting = false;
 	if (reply->error == -ECONNRESET) {
 		link_down(dev);
 		return;
@@ -181,6 +182,11 @@ static void on_connected(void *userdata, const struct worker_reply *reply)
 	dev->tries = 0;
 	dev->hs.link = HS_LINK_UP;
 	status_changed(dev->broker);
+	if (*dev->early_fault) {
+		/* Its threads were quicker than the reply, and have ended. */
+		device_fault_up(dev, dev->early_fault);
+		return;
+	}
 	dev->class->connected(dev);
 	if (dev->reattach) {
 		log_full(LOG_NOTICE, &dev->about, 0, "serves its connected guest again");
@@ -222,7 +228,9 @@ static void send_connect(struct device *dev)
 			return;
 		}
 	}
-	if (workerproc_request(w, &msg, fds, n, on_connected, dev) < 0)
+	dev->early_fault[0] = '\0';
+	dev->connecting = workerproc_request(w, &msg, fds, n, on_connected, dev) >= 0;
+	if (!dev->connecting)
 		link_down(dev);
 }
 
@@ -404,9 +412,16 @@ void device_ring_error(struct device *dev, const struct worker_ring_error *error
 {
 	char text[WORKER_ERROR_SIZE + 32];
 
+	snprintf(text, sizeof(text), "ring %u: %s", error->ring, error->text);
+	if (dev->connecting) {
+		/* What there is to take down is only known from the reply; the first word counts.
+		 */
+		if (!*dev->early_fault)
+			memcpy(dev->early_fault, text, sizeof(text));
+		return;
+	}
 	if (dev->hs.link != HS_LINK_UP && !dev->changing)
 		return;
 	dev->changing = false;
-	snprintf(text, sizeof(text), "ring %u: %s", error->ring, error->text);
 	device_fault_up(dev, text);
 }

@@ -142,7 +142,10 @@ struct device {
 
 	/* the data path; hs.link and hs.attached say where it stands */
 	bool reattach;
-	bool changing;          /* busy with telling the worker what the frontend changed */
+	bool changing;   /* busy with telling the worker what the frontend changed */
+	bool connecting; /* busy, and its rings may be served already */
+	/* a ring that broke meanwhile, "" for none */
+	char early_fault[WORKER_ERROR_SIZE + 32];
 	bool kept_dropped;      /* a reattach went on without the kept file */
 	bool counted;           /* its counters file is of this device */
 	sd_event_source *grace; /* sets hs.grace_over */

@@ -17,12 +17,6 @@
 #define TAP_FLAGS    (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 #define ALIAS_PREFIX "xenpv-backendd vif "
 
-/*
- * What one queue may have on its way to a slow network, bytes. Far more than a fast one
- * needs, and far less than a guest could otherwise make the host hold for it.
- */
-#define SEND_BUFFER (1 << 20)
-
 /* A rename between two system calls is looked at again so many times. */
 #define RENAME_TRIES 5
 
@@ -193,7 +187,7 @@ int tap_make(struct rtnl *rt, const char *name, uint32_t domid, uint32_t devid,
 {
 	_cleanup_close_ int fd = -1;
 	struct tap_link link;
-	int send_buffer = SEND_BUFFER, r;
+	int r;
 
 	fd = open_tun(text, size);
 	if (fd < 0) {
@@ -211,7 +205,6 @@ int tap_make(struct rtnl *rt, const char *name, uint32_t domid, uint32_t devid,
 	/* Only the last step makes it outlive the descriptor. */
 	if (r < 0 || (r = get_own(rt, fd, &link)) < 0 ||
 	    (r = dress(rt, link.index, domid, devid)) < 0 ||
-	    (r = ioctl(fd, TUNSETSNDBUF, &send_buffer) < 0 ? -errno : 0) < 0 ||
 	    (r = tap_get(rt, link.index, NULL, &link)) < 0 ||
 	    (r = ioctl(fd, TUNSETPERSIST, 1) < 0 ? -errno : 0) < 0) {
 		errno = -r;

@@ -30,6 +30,12 @@ int vif_refresh(struct device *dev)
 	dev->hs.changed = false;
 	if (!is_connected(dev))
 		return 0;
+	if (vif->tap.index == 0) {
+		/* It went while the worker was connecting to it. */
+		vif_gone_text(vif, text, sizeof(text));
+		device_fault_up(dev, text);
+		return 0;
+	}
 	r = vif_nodes_carrier(vif);
 	if (xsc_is_fatal(r))
 		return r;
@@ -53,10 +59,10 @@ int vif_parse(struct device *dev, char *text, size_t size)
 	int r;
 
 	if (vif->tap.index == 0) {
-		snprintf(text, size,
-			 "its interface %s is not on this host any more: detach the vif and attach "
-			 "it again",
-			 vif->tap.name);
+		/* A guest that is connected already gets another one, as after our restart. */
+		if (dev->reattach)
+			dev->hs.image = HS_IMAGE_CLOSED;
+		vif_gone_text(vif, text, size);
 		return -ENODEV;
 	}
 	r = vif_nodes_read_offer(vif, &vif->limits);
@@ -76,13 +82,13 @@ int vif_parse(struct device *dev, char *text, size_t size)
 
 /*
  * The kernel spreads packets over all queues that are attached, so these are as many as
- * the frontend has.
+ * the frontend has. Those of a tap that is gone are of no use.
  */
 bool vif_outgrown(const struct device *dev)
 {
 	const struct vif *vif = to_const_vif(dev);
 
-	return vif->attached_queues != vif->rings.queues;
+	return vif->attached_queues != vif->rings.queues || vif->attached_index != vif->tap.index;
 }
 
 int vif_attach_msg(struct device *dev, struct worker_msg *msg, int kept, int *fds, size_t *ret_n,
@@ -92,6 +98,11 @@ int vif_attach_msg(struct device *dev, struct worker_msg *msg, int kept, int *fd
 	struct vif *vif = to_vif(dev);
 	size_t n = 0;
 
+	/* It may have gone since the rings were looked at. */
+	if (vif->tap.index == 0) {
+		vif_gone_text(vif, text, size);
+		return -ENODEV;
+	}
 	fds[n++] = kept;
 	for (uint32_t i = 0; i < vif->rings.queues; i++) {
 		int fd = tap_open_queue(rt, vif->tap.index, text, size);
@@ -107,6 +118,7 @@ int vif_attach_msg(struct device *dev, struct worker_msg *msg, int kept, int *fd
 	if (!dev->reattach)
 		tap_set_carrier(rt, vif->tap.index, false);
 	vif->attached_queues = vif->rings.queues;
+	vif->attached_index = vif->tap.index;
 	memcpy(msg->attach_vif.mac, vif->config.mac.byte, MAC_LEN);
 	msg->attach_vif.multicast = vif->limits.multicast;
 	msg->attach_vif.static_grants = vif->limits.control;

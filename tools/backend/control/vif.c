@@ -207,20 +207,41 @@ static void open_failed(struct device *dev, const char *text)
 	device_refuse(dev, text);
 }
 
-static void vif_close(struct device *dev, bool gone)
+static void remove_tap(struct vif *vif)
 {
-	struct vif *vif = to_vif(dev);
+	struct device *dev = &vif->dev;
 	int r;
 
-	if (gone && vif->tap.index != 0) {
-		r = tap_remove(links_rtnl(dev->broker), vif->tap.index);
-		if (r < 0 && r != -ENODEV)
-			log_full(LOG_WARNING, &dev->about, r, "cannot remove the tap %s: %m",
-				 vif->tap.name);
-		vif->tap.index = 0;
-	}
+	r = tap_remove(links_rtnl(dev->broker), vif->tap.index);
+	if (r < 0 && r != -ENODEV)
+		log_full(LOG_WARNING, &dev->about, r, "cannot remove the tap %s: %m",
+			 vif->tap.name);
+	vif->tap.index = 0;
+}
+
+static void vif_close(struct device *dev, bool gone)
+{
+	if (gone && to_vif(dev)->tap.index != 0)
+		remove_tap(to_vif(dev));
 	if (dev->hs.image == HS_IMAGE_READY || dev->hs.image == HS_IMAGE_OPENING)
 		dev->hs.image = HS_IMAGE_CLOSED;
+}
+
+/*
+ * No script has run for a new device. So what has another name than we give is the tap of
+ * another device of this number, which ended while we did not run; the script would rename
+ * an interface that it does not find.
+ */
+static bool adopt_new(struct vif *vif, const char *name)
+{
+	if (!adopt(vif))
+		return false;
+	if (!strcmp(vif->tap.name, name))
+		return true;
+	log_full(LOG_NOTICE, &vif->dev.about, 0, "removing %s, the tap of an earlier one",
+		 vif->tap.name);
+	remove_tap(vif);
+	return false;
 }
 
 static void vif_open(struct device *dev)
@@ -229,9 +250,9 @@ static void vif_open(struct device *dev)
 	char name[IFNAMSIZ], text[DEVICE_TEXT];
 	bool fresh = dev->hs.ours == XenbusStateInitialising;
 
-	if (!adopt(vif)) {
+	first_name(vif, name);
+	if (!(fresh ? adopt_new(vif, name) : adopt(vif))) {
 		fresh = true;
-		first_name(vif, name);
 		if (tap_make(links_rtnl(dev->broker), name, dev->domid, dev->devid, &vif->tap, text,
 			     sizeof(text)) < 0) {
 			open_failed(dev, text);
@@ -277,16 +298,21 @@ void vif_link_changed(struct vif *vif, const struct tap_link *link)
 		device_kick(dev);
 }
 
+void vif_gone_text(const struct vif *vif, char *text, size_t size)
+{
+	snprintf(text, size,
+		 "somebody removed its interface %s from this host: detach the vif and attach it "
+		 "again",
+		 vif->tap.name);
+}
+
 void vif_link_gone(struct vif *vif)
 {
 	struct device *dev = &vif->dev;
 	char text[DEVICE_TEXT];
 
 	vif->tap.index = 0;
-	snprintf(text, sizeof(text),
-		 "somebody removed its interface %s from this host: detach the vif and attach it "
-		 "again",
-		 vif->tap.name);
+	vif_gone_text(vif, text, sizeof(text));
 	if (dev->hs.link == HS_LINK_UP)
 		device_fault_up(dev, text);
 	else

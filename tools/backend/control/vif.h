@@ -21,6 +21,7 @@ struct vif {
 	struct tap_link tap;      /* .index 0: there is none */
 	char master[IFNAMSIZ];    /* the bridge that it is in, "" for none */
 	uint32_t attached_queues; /* of the tap, that the worker holds */
+	int attached_index;       /* of the tap that these are of */
 
 	struct vif_limits limits;        /* what the frontend was offered */
 	bool has_rings;                  /* the next is set */
@@ -44,6 +45,9 @@ static inline const struct vif *to_const_vif(const struct device *dev)
 /* vif.c: events of its tap. @link is what it is now. */
 void vif_link_changed(struct vif *vif, const struct tap_link *link);
 void vif_link_gone(struct vif *vif);
+
+/* What there is to say of a tap that somebody has removed. */
+void vif_gone_text(const struct vif *vif, char *text, size_t size);
 
 /* vif-link.c */
 int vif_refresh(struct device *dev);

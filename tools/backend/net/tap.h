@@ -18,10 +18,11 @@
 
 /*
  * tap_setup - say what may come out of the device
+ * @caps: NULL: another queue of a device to which it was said already
  * @sg: the frontend takes packets of several pages; without it nothing large may come
  *
- * Affects the whole device, whichever of its queues @fd is. Makes @fd non-blocking.
- * Errors: those of ioctl(2) and fcntl(2).
+ * Affects the whole device, whichever of its queues @fd is, and takes the lock of all of the
+ * host's interfaces. Makes @fd non-blocking. Errors: those of ioctl(2) and fcntl(2).
  */
 int tap_setup(int fd, const struct offload_caps *caps, int sg);
 

@@ -5,9 +5,9 @@
  * not at all; descriptors ride along with SCM_RIGHTS in the order documented.
  *
  * The broker asks, the worker answers each request exactly once with the same
- * `seq`, and in order for one devid. RING_ERROR comes unasked. When the socket
- * closes the worker ends at once: in-flight I/O stays in the journals and the
- * next worker takes it up.
+ * `seq`, and in order for one devid. RING_ERROR comes unasked, also before the
+ * reply to the CONNECT of its ring. When the socket closes the worker ends at
+ * once: in-flight I/O stays in the journals and the next worker takes it up.
  *
  * Neither side trusts the other with more than it needs: the worker validates
  * nothing that came from the guest through the broker twice, but the broker

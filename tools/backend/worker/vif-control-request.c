@@ -176,10 +176,22 @@ static uint32_t add_mapping(struct vif_common *c, uint32_t queue, struct grant_c
 {
 	struct vif_state_data *d = c->state.data;
 	uint32_t in_queue = 0;
+	int r;
 
 	for (uint32_t i = 0; i < d->nr_grants; i++)
 		in_queue += d->grant[i].queue == queue;
-	if (change->n > VIF_GRANTS_MAX - in_queue || map_all(c, queue, change) < 0)
+	if (change->n > VIF_GRANTS_MAX - in_queue)
+		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	r = vif_state_reserve(&c->state, d->nr_grants + change->n);
+	if (r < 0) {
+		/* the guest may try as often as it likes */
+		if (!c->said_full)
+			log_full(LOG_WARNING, &c->about, r,
+				 "static grants are refused, the state file cannot grow: %m");
+		c->said_full = true;
+		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	}
+	if (map_all(c, queue, change) < 0)
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 	for (uint32_t i = 0; i < change->n; i++)
 		d->grant[d->nr_grants++] = (struct vif_state_grant){

@@ -35,6 +35,7 @@ struct vif_common {
 	_Atomic bool filter;       /* multicast packets need to be on the list */
 	bool multicast;            /* the list may be changed */
 	_Atomic bool said_single;  /* it was logged that there is no io_uring */
+	bool said_full;            /* and that the state file cannot grow; of the control ring */
 	struct vif_mcast mcast;    /* changed under state.lock */
 	struct vif_state state;
 	struct vif_limit limit;

@@ -2,6 +2,7 @@
 #include "worker/vif-state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct file {
 	struct vif_state_identity identity;
 	_Atomic uint32_t valid;   /* 0: nothing to go on with */
 	_Atomic uint32_t current; /* the copy that counts */
+	uint32_t list_lost;       /* of the multicast list */
 	struct vif_state_data copy[2];
 	struct vif_state_rings rings[WORKER_MAX_VIF_QUEUES];
 };
@@ -29,6 +31,8 @@ struct file {
 int vif_state_init(struct vif_state *s)
 {
 	s->map = NULL;
+	s->fd = -1;
+	s->room = 0;
 	s->data = calloc(1, sizeof(*s->data));
 	if (!s->data)
 		return -ENOMEM;
@@ -41,6 +45,8 @@ static void unmap(struct vif_state *s)
 	if (s->map)
 		munmap(s->map, sizeof(struct file));
 	s->map = NULL;
+	s->fd = -1;
+	s->room = 0;
 }
 
 void vif_state_free(struct vif_state *s)
@@ -53,9 +59,10 @@ void vif_state_free(struct vif_state *s)
 
 static int map_file(int fd, struct file **ret)
 {
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	struct file *f = NULL;
 
-	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (f == MAP_FAILED)
 		return -errno;
 	*ret = f;
@@ -68,16 +75,64 @@ static size_t used(const struct vif_state_data *d)
 	return offsetof(struct vif_state_data, grant) + d->nr_grants * sizeof(d->grant[0]);
 }
 
+/*
+ * A full file system has to be an error here, and not a SIGBUS at the first touch of a page
+ * that is not there. What is there stays.
+ */
+static int allocate(int fd, size_t from, size_t to)
+{
+	return -posix_fallocate(fd, (off_t)from, (off_t)(to - from));
+}
+
+static int allocate_grants(int fd, uint32_t grants)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < 2 && r == 0; i++)
+		r = allocate(fd, offsetof(struct file, copy[i]),
+			     offsetof(struct file, copy[i].grant) +
+				     grants * sizeof(struct vif_state_grant));
+	return r;
+}
+
+/* All but static grants, of which most frontends have none. */
+static int allocate_rest(int fd, uint32_t queues)
+{
+	int r = allocate(fd, 0, offsetof(struct file, copy));
+
+	if (r == 0)
+		r = allocate_grants(fd, 0);
+	if (r == 0)
+		r = allocate(fd, offsetof(struct file, rings),
+			     offsetof(struct file, rings) +
+				     queues * sizeof(struct vif_state_rings));
+	return r;
+}
+
+/* Emptied first, so that what is read as zeroes takes no memory. */
+static int start_file(int fd, uint32_t queues)
+{
+	int r;
+
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(struct file)) < 0)
+		return -errno;
+	r = allocate_rest(fd, queues);
+	if (r < 0)
+		(void)!ftruncate(fd, 0);
+	return r;
+}
+
 int vif_state_create(struct vif_state *s, int fd, const struct vif_state_identity *id)
 {
 	struct file *f = NULL;
-	int r;
+	int r = 0;
 
 	unmap(s);
 	memset(s->data, 0, used(s->data));
-	/* emptied first, so that what is read as zeroes takes no memory */
-	if (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(*f)) < 0)
-		return -errno;
+	if (fd >= 0)
+		r = start_file(fd, id->queues);
+	if (r < 0)
+		return r;
 	r = map_file(fd, &f);
 	if (r < 0)
 		return r;
@@ -85,7 +140,9 @@ int vif_state_create(struct vif_state *s, int fd, const struct vif_state_identit
 	f->version = VERSION;
 	f->size = sizeof(*f);
 	f->identity = *id;
+	f->list_lost = true;
 	s->map = f;
+	s->fd = fd;
 	vif_state_commit(s);
 	return 0;
 }
@@ -135,6 +192,12 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 		*ret_why = st.st_size ? "has another size" : "is empty";
 		return st.st_size ? -EBADMSG : -ENODATA;
 	}
+	/* it may be of an older version, which left holes */
+	*ret_why = "has no room in its file";
+	r = allocate_rest(fd, id->queues);
+	if (r < 0)
+		return r;
+	*ret_why = "cannot be mapped";
 	r = map_file(fd, &f);
 	if (r < 0)
 		return r;
@@ -147,6 +210,11 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 	n = from->nr_grants;
 	if (n > VIF_STATE_MAX_GRANTS)
 		goto fail;
+	*ret_why = "has no room in its file";
+	r = allocate_grants(fd, n);
+	if (r < 0)
+		goto fail;
+	r = -EBADMSG;
 	memcpy(s->data, from, offsetof(struct vif_state_data, grant) + n * sizeof(from->grant[0]));
 	s->data->nr_grants = n;
 	wrong = check_data(s->data, id->queues);
@@ -157,6 +225,8 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 	}
 	unmap(s);
 	s->map = f;
+	s->fd = fd;
+	s->room = n;
 	return 0;
 
 fail:
@@ -173,11 +243,37 @@ void vif_state_wipe(struct vif_state *s)
 	unmap(s);
 }
 
+void vif_state_set_list_lost(struct vif_state *s, bool lost)
+{
+	struct file *f = s->map;
+
+	f->list_lost = lost;
+}
+
+bool vif_state_list_lost(const struct vif_state *s)
+{
+	const struct file *f = s->map;
+
+	return f->list_lost != 0;
+}
+
 struct vif_state_rings *vif_state_rings(struct vif_state *s, uint32_t queue)
 {
 	struct file *f = s->map;
 
 	return &f->rings[queue];
+}
+
+int vif_state_reserve(struct vif_state *s, uint32_t grants)
+{
+	int r;
+
+	if (s->fd < 0 || grants <= s->room)
+		return 0;
+	r = allocate_grants(s->fd, grants);
+	if (r == 0)
+		s->room = grants;
+	return r;
 }
 
 /* Where the next commit goes, and what counts until then. */

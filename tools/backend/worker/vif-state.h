@@ -53,6 +53,8 @@ struct vif_state_identity {
 
 struct vif_state {
 	void *map;            /* of the file; NULL: none */
+	int fd;               /* of the file, not owned; -1: only in memory */
+	uint32_t room;        /* static grants that the file has room for */
 	pthread_mutex_t lock; /* orders commits, and changes of the multicast list */
 	/*
 	 * Ours, ahead of the file until committed; changed by the thread of the control ring.
@@ -65,15 +67,21 @@ struct vif_state {
 int vif_state_init(struct vif_state *s);
 void vif_state_free(struct vif_state *s);
 
-/* Begin a connection without anything set up. @fd is not taken over. Those of mmap(2). */
+/*
+ * vif_state_create - begin a connection without anything set up
+ * @fd: not taken over, but used as long as the connection; -1: nothing outlives us
+ *
+ * Errors: those of posix_fallocate(3) and mmap(2); there is nothing to go on with in the file then.
+ */
 int vif_state_create(struct vif_state *s, int fd, const struct vif_state_identity *id);
 
 /*
  * vif_state_open - go on with what a connection has set up
+ * @fd: as above
  * @ret_why: completes the sentence "the state ..."
  *
  * Errors: -ENODATA (the file is empty), -EBADMSG (it says what cannot be, or is about
- * another connection), those of mmap(2). Nothing is changed then.
+ * another connection), those of posix_fallocate(3) and mmap(2). Nothing is changed then.
  */
 int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity *id,
 		   const char **ret_why);
@@ -81,12 +89,26 @@ int vif_state_open(struct vif_state *s, int fd, const struct vif_state_identity 
 /* The connection has ended in order: there is nothing to go on with. */
 void vif_state_wipe(struct vif_state *s);
 
+/*
+ * The multicast list is not what the frontend has set up, because some worker had to go on
+ * without a file: no packet may be filtered by it. Kept until the frontend lets go of the
+ * list. While a connection is created, which sets true, or opened.
+ */
+void vif_state_set_list_lost(struct vif_state *s, bool lost);
+bool vif_state_list_lost(const struct vif_state *s);
+
 /* For the rings of a queue; while a connection is created or opened. */
 struct vif_state_rings {
 	struct ring_undo tx, rx;
 };
 
 struct vif_state_rings *vif_state_rings(struct vif_state *s, uint32_t queue);
+
+/*
+ * Have room for @grants static grants in all, before they are in s->data. Errors: those of
+ * posix_fallocate(3).
+ */
+int vif_state_reserve(struct vif_state *s, uint32_t grants);
 
 /* Commit s->data but for the multicast list. By the thread that changes it. */
 void vif_state_commit(struct vif_state *s);

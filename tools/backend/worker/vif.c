@@ -116,7 +116,17 @@ static void read_features(struct vif_common *common, uint32_t f)
 		.gso4 = common->sg && f & WORKER_VIF_GSO_TCPV4,
 		.gso6 = common->sg && f & WORKER_VIF_GSO_TCPV6,
 	};
-	common->filter = f & WORKER_VIF_MULTICAST;
+}
+
+/*
+ * What a frontend has put on the list it says once, so a list that was lost must not filter
+ * anything until the frontend asks for no filter, and starts over.
+ */
+static void set_filter(struct vif_common *common, bool wanted)
+{
+	if (!wanted)
+		vif_state_set_list_lost(&common->state, false);
+	common->filter = wanted && !vif_state_list_lost(&common->state);
 }
 
 static void make_identity(const struct vif *v, const struct worker_connect_vif *c,
@@ -168,20 +178,25 @@ static int prepare_state(struct vif *v, const struct worker_connect_vif *c, bool
 			common->mcast.entry[i] = common->state.data->mcast[i];
 		return 0;
 	}
-	if (c->reattach) {
+	if (c->reattach)
 		/*
 		 * Such as after xen-netback, which leaves none. The link is worth more than
 		 * what was set up: slots are copied, hashes missing, and no packet filtered.
 		 */
 		log_full(LOG_WARNING, &common->about, r,
 			 "the state of the connection %s; going on without: %m", why);
-		common->filter = false;
-	}
 	r = vif_state_create(&common->state, v->state_fd, &id);
+	if (r < 0) {
+		log_full(LOG_WARNING, &common->about, r,
+			 "its state file cannot be made, so that a crash would lose what the "
+			 "frontend sets up: %m");
+		r = vif_state_create(&common->state, -1, &id);
+	}
 	if (r < 0)
-		return refuse(error, r, "cannot create the state file: %s", strerror(-r));
+		return refuse(error, r, "no memory for the state: %s", strerror(-r));
 	if (v->control)
 		common->state.data->control_done = vif_control_index(v->control);
+	vif_state_set_list_lost(&common->state, c->reattach);
 	vif_state_commit(&common->state);
 	return 0;
 }
@@ -290,8 +305,9 @@ int vif_connect(struct vif *v, const struct worker_connect_vif *connect, const i
 	r = prepare_state(v, connect, &known, error);
 	if (r < 0)
 		goto fail;
+	set_filter(common, connect->features & WORKER_VIF_MULTICAST);
 	for (uint32_t i = 0; i < common->nr_queues; i++) {
-		r = tap_setup(v->tap[i], &common->caps, common->sg);
+		r = tap_setup(v->tap[i], i ? NULL : &common->caps, common->sg);
 		if (r < 0) {
 			refuse(error, r, "cannot set up queue %u of the tap: %s", i, strerror(-r));
 			goto fail;
@@ -328,7 +344,7 @@ int vif_adjust(struct vif *v, const struct worker_headroom *wish, char error[WOR
 		return refuse(error, -EINVAL, "headroom of %u bytes, at most %u fit", wish->bytes,
 			      HOST_PAGE_SIZE - 1);
 	v->common.headroom = wish->bytes;
-	v->common.filter = wish->multicast;
+	set_filter(&v->common, wish->multicast);
 	return 0;
 }
 
