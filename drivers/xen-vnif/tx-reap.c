@@ -64,7 +64,7 @@ static bool end_slot(struct xvif_queue *q, u16 id, bool failed, int budget, stru
 		spin_unlock_bh(&tx->pages_lock);
 		slot->ent = XVIF_NO_ENT;
 	}
-	slot->sent = false;
+	WRITE_ONCE(slot->sent, false);
 	head->failed |= failed;
 	/* The first id stands for the packet until all of it is answered. */
 	if (id != head_id)
@@ -76,8 +76,16 @@ static bool end_slot(struct xvif_queue *q, u16 id, bool failed, int budget, stru
 	return true;
 }
 
+/* An id may be in the ring already, but not for the backend to know. */
+static bool in_flight(const struct xvif_tx *tx, u16 id, u32 published)
+{
+	/* Pairs with the sender's release: the index is of this request. */
+	return id < XVIF_TX_ENTS && smp_load_acquire(&tx->slot[id].sent) &&
+	       xvif_tx_shown(published, READ_ONCE(tx->slot[id].index));
+}
+
 static bool take_response(struct xvif_queue *q, const struct xen_netif_tx_response *rsp,
-			  int budget, struct done *done)
+			  u32 published, int budget, struct done *done)
 {
 	struct xvif_tx *tx = &q->tx;
 
@@ -87,7 +95,7 @@ static bool take_response(struct xvif_queue *q, const struct xen_netif_tx_respon
 		xvif_fault(q, "an empty answer to no extra info");
 		return false;
 	}
-	if (unlikely(rsp->id >= XVIF_TX_ENTS || !tx->slot[rsp->id].sent)) {
+	if (unlikely(!in_flight(tx, rsp->id, published))) {
 		xvif_fault(q, "an answer to packet id %u, which is not in flight", rsp->id);
 		return false;
 	}
@@ -144,7 +152,8 @@ bool xvif_tx_reap(struct xvif_queue *q, int budget)
 		prod = READ_ONCE(tx->sring->rsp_prod);
 		/* Responses, and what we published before, are read after the index. */
 		virt_rmb();
-		published = READ_ONCE(tx->prod_pub);
+		/* Packets below what we published are whole; pairs with xvif_tx_push(). */
+		published = smp_load_acquire(&tx->prod_pub);
 		if (unlikely(!xenpv_ring_rsp_prod_ok(tx->cons, published, prod))) {
 			xvif_fault(q, "transmit response index %u, possible are %u to %u", prod,
 				   tx->cons, published);
@@ -153,7 +162,7 @@ bool xvif_tx_reap(struct xvif_queue *q, int budget)
 		for (; tx->cons != prod && limit; limit--) {
 			/* Once, so that what is checked is what is used (XSA-155). */
 			RING_COPY_RESPONSE(tx, tx->cons, &rsp);
-			if (unlikely(!take_response(q, &rsp, budget, &done)))
+			if (unlikely(!take_response(q, &rsp, published, budget, &done)))
 				break;
 			tx->eoi.progress = true;
 			WRITE_ONCE(tx->cons, tx->cons + 1);

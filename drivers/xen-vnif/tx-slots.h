@@ -58,6 +58,18 @@ static inline u32 xvif_tx_cut(u32 offset, u32 len)
 	return min(len, XVIF_FRAME - offset % XVIF_FRAME);
 }
 
+/**
+ * xvif_tx_shown - was the backend shown a request?
+ * @published: index after the last request that it was shown
+ * @index: the request's
+ *
+ * Requests that are written and not shown yet are fewer than the ring has slots.
+ */
+static inline bool xvif_tx_shown(u32 published, u32 index)
+{
+	return (s32)(published - index) > 0;
+}
+
 void xvif_tx_shape_add(struct xvif_tx_shape *shape, u32 offset, u32 len);
 enum xvif_tx_plan xvif_tx_plan(const struct xvif_tx_shape *shape,
 			       const struct xvif_tx_rules *rules);

@@ -68,6 +68,14 @@ void xvif_tx_put(struct xvif_tx *tx, const void *request)
 	WRITE_ONCE(tx->prod_pvt, tx->prod_pvt + 1);
 }
 
+/* The next request put into the ring is of this slot. */
+static void mark_sent(const struct xvif_tx *tx, struct xvif_tx_slot *slot)
+{
+	WRITE_ONCE(slot->index, tx->prod_pvt);
+	/* A poll that sees it sent sees its index, and leaves it alone until published. */
+	smp_store_release(&slot->sent, true);
+}
+
 /**
  * xvif_tx_push - show the backend all that was written, notify it if it wants that
  * @q: queue
@@ -79,8 +87,11 @@ void xvif_tx_push(struct xvif_queue *q)
 
 	if (old == new)
 		return;
-	/* The poll must know the index before the backend can answer. */
-	WRITE_ONCE(tx->prod_pub, new);
+	/*
+	 * The poll must know the index before the backend can answer, and with
+	 * it all of the packets below it, accounted and ready to be freed.
+	 */
+	smp_store_release(&tx->prod_pub, new);
 	/* Requests, too, are there before the index that covers them. */
 	virt_wmb();
 	WRITE_ONCE(tx->sring->req_prod, new);
@@ -150,7 +161,7 @@ static void put_data(struct job *job, u16 id, grant_ref_t ref, u32 offset, u32 l
 	slot->head = job->head;
 	slot->page = page;
 	slot->ent = ent;
-	slot->sent = true;
+	mark_sent(tx, slot);
 	if (--job->left)
 		req.flags |= XEN_NETTXF_more_data;
 	xvif_tx_put(tx, &req);
@@ -448,7 +459,7 @@ int xvif_tx_mcast(struct xvif_queue *q, bool add, const u8 *addr)
 	slot->head = id;
 	slot->page = NULL;
 	slot->ent = XVIF_NO_ENT;
-	slot->sent = true;
+	mark_sent(tx, slot);
 
 	wire.req.id = id;
 	wire.req.flags = XEN_NETTXF_extra_info;

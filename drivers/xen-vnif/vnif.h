@@ -75,19 +75,23 @@ enum xvif_tx_kind {
  * @ptr: what to free when the packet is answered; in its first slot
  * @page: page granted for this packet, or NULL
  * @bytes: length of the packet; in its first slot
+ * @index: ring index of the request; written before @sent is set
  * @head: id of the packet's first slot
  * @left: slots of the packet not answered yet; in its first slot
  * @ent: entry of the pages pool to give back, or %XVIF_NO_ENT
  * @kind: &enum xvif_tx_kind; in the first slot
  * @failed: the backend could not send all of it; in the first slot
- * @sent: the backend has it
+ * @sent: it is in the ring
  *
- * Belongs to the sender while free, to the NAPI poll while sent.
+ * Belongs to the sender until the index behind it is published, to the NAPI
+ * poll from then on, until it is free again. Until then only @sent and @index
+ * are looked at by the poll, see in_flight() and mark_sent().
  */
 struct xvif_tx_slot {
 	void *ptr;
 	struct page *page;
 	u32 bytes;
+	u32 index;
 	u16 head;
 	u16 left;
 	u16 ent;

@@ -154,11 +154,26 @@ static void tiny_geometries(struct kunit *test)
 				}
 }
 
+/* An answer to a request that is in the ring and not published is none (use after free). */
+static void shown(struct kunit *test)
+{
+	static const u32 bases[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+	u32 b, i;
+
+	for (b = 0; b < ARRAY_SIZE(bases); b++) {
+		for (i = 1; i <= 256; i++)
+			KUNIT_EXPECT_TRUE(test, xvif_tx_shown(bases[b], bases[b] - i));
+		for (i = 0; i <= 256; i++)
+			KUNIT_EXPECT_FALSE(test, xvif_tx_shown(bases[b], bases[b] + i));
+	}
+}
+
 static struct kunit_case tx_cases[] = {
 	KUNIT_CASE_PARAM(shape, shape_gen_params),
 	KUNIT_CASE(cuts_make_the_slots_counted),
 	KUNIT_CASE_PARAM(plan, plan_gen_params),
 	KUNIT_CASE(tiny_geometries),
+	KUNIT_CASE(shown),
 	{}
 };
 
