@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/if_ether.h>
 #include <linux/kernel.h>
+#include <linux/skbuff.h>
 
 #include "gso.h"
+
+/* No IP packet is longer. */
+#define LEN_MAX		(65535 + ETH_HLEN)
 
 /* IP and TCP headers at least, without options. */
 #define HEADERS_V4	(20 + 20)
@@ -44,6 +48,11 @@ const char *xvif_gso_check(const struct xvif_extras *extras, const u8 *head, u32
 		return "shorter than an Ethernet header";
 	if (!extras->gso_size)
 		return "segments of size 0";
+	/* The stack takes it for a list of packets in frag_list, and there is none. */
+	if (extras->gso_size == GSO_BY_FRAGS)
+		return "segments of size 65535";
+	if (len > LEN_MAX)
+		return "longer than an IP packet";
 	proto = head[2 * ETH_ALEN] << 8 | head[2 * ETH_ALEN + 1];
 	switch (extras->gso_type) {
 	case XEN_NETIF_GSO_TYPE_TCPV4:
