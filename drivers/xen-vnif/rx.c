@@ -28,7 +28,17 @@ void xvif_rx_ready(struct xvif_rx *rx, u32 index)
 	*at = XVIF_NO_ENT;
 }
 
-static struct page *new_page(struct xvif_rx *rx, gfp_t gfp)
+/**
+ * xvif_rx_page - a page of the ring's page pool
+ * @rx: ring
+ * @gfp: how to allocate
+ *
+ * All pages of the pool come from here, for whatever they are used at first:
+ * they return to the pool, and are granted then as they are.
+ *
+ * Return: page, or NULL when memory is short.
+ */
+struct page *xvif_rx_page(struct xvif_rx *rx, gfp_t gfp)
 {
 	/* What the backend can see of a new page is nothing (XSA-403). */
 	return page_pool_alloc_pages(rx->pool, gfp | __GFP_NOWARN | __GFP_ZERO);
@@ -54,7 +64,7 @@ struct page *xvif_rx_take(struct xvif_queue *q, const struct xvif_rx_frag *f)
 	struct page *page = rx->page[ent];
 
 	if (rx->fixed) {
-		struct page *copy = new_page(rx, GFP_ATOMIC);
+		struct page *copy = xvif_rx_page(rx, GFP_ATOMIC);
 
 		if (!copy)
 			return NULL;
@@ -87,7 +97,7 @@ static u16 next_entry(struct xvif_rx *rx, gfp_t gfp)
 	}
 	if (!rx->nr_empty)
 		return XVIF_NO_ENT;
-	page = new_page(rx, gfp);
+	page = xvif_rx_page(rx, gfp);
 	if (!page)
 		return XVIF_NO_ENT;
 	if (unlikely(rx->clear))

@@ -373,6 +373,7 @@ u32 xvif_tx_abandon(struct xvif_queue *q);
 /* rx.c */
 int xvif_rx_poll(struct xvif_queue *q, int budget);
 void xvif_rx_refill(struct xvif_queue *q, gfp_t gfp);
+struct page *xvif_rx_page(struct xvif_rx *rx, gfp_t gfp);
 void xvif_rx_ready(struct xvif_rx *rx, u32 index);
 struct page *xvif_rx_take(struct xvif_queue *q, const struct xvif_rx_frag *f);
 u32 xvif_rx_abandon(struct xvif_queue *q);

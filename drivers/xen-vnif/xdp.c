@@ -172,7 +172,7 @@ static struct page *whole_page(struct xvif_queue *q, const struct xvif_rx_packet
 		*offset = f->offset;
 		return xvif_rx_take(q, f);
 	}
-	page = page_pool_dev_alloc_pages(rx->pool);
+	page = xvif_rx_page(rx, GFP_ATOMIC);
 	if (!page)
 		return NULL;
 	for (i = 0; i < p->frags; i++) {
