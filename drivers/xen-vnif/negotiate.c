@@ -42,12 +42,16 @@ void xvif_settle_tx(const struct xvif_offer *offer, struct xvif_tx_can *can)
  * @sg: the backend takes packets of more than one slot
  * @xdp: received packets must leave room for an XDP program in one page
  *
+ * A program never makes it larger, so that any may be taken off.
+ *
  * Return: bytes.
  */
 u32 xvif_max_mtu(bool sg, bool xdp)
 {
+	if (!sg)
+		return ETH_DATA_LEN;
 	if (xdp)
 		return XVIF_FRAME - XDP_PACKET_HEADROOM - ETH_HLEN -
 		       SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-	return sg ? XEN_NETIF_MAX_TX_SIZE - ETH_HLEN : ETH_DATA_LEN;
+	return XEN_NETIF_MAX_TX_SIZE - ETH_HLEN;
 }

@@ -33,7 +33,8 @@ static int set_prog(struct net_device *dev, struct bpf_prog *prog, struct netlin
 				   "the backend leaves no headroom (feature-xdp-headroom): use generic mode");
 		return -EOPNOTSUPP;
 	}
-	if (dev->mtu > max_mtu) {
+	/* Taking a program off must not fail. */
+	if (prog && dev->mtu > max_mtu) {
 		NL_SET_ERR_MSG_MOD(extack, "the MTU is too large for one page a packet: lower it");
 		return -EMSGSIZE;
 	}

@@ -60,6 +60,8 @@ static void mtus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xvif_max_mtu(false, false), 1500u);
 	KUNIT_EXPECT_GE(test, xvif_max_mtu(true, true), 3400u);
 	KUNIT_EXPECT_LT(test, xvif_max_mtu(true, true), 4096u - 256);
+	/* Else the program could not be taken off again. */
+	KUNIT_EXPECT_EQ(test, xvif_max_mtu(false, true), 1500u);
 }
 
 static struct kunit_case negotiate_cases[] = {
