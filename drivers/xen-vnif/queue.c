@@ -3,6 +3,7 @@
 #include <linux/cpumask.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/rtnetlink.h>
 #include <xen/events.h>
 
 #include "vnif.h"
@@ -255,7 +256,7 @@ static int bind(struct xvif *vif, struct xvif_queue *q)
  * @index: its number
  * @params: parameters
  *
- * Nothing is posted and no packet can be sent yet.
+ * Nothing is posted and no packet can be sent yet. Takes RTNL.
  *
  * Return: 0, -ENOSPC when the grant table is full, or another negative errno.
  * xvif_queue_free() undoes it, in every case.
@@ -270,7 +271,10 @@ int xvif_queue_init(struct xvif *vif, struct xvif_queue *q, u32 index,
 	q->stats = vif->stats[index];
 	spin_lock_init(&q->tx.pages_lock);
 	timer_setup(&q->rx.refill, refill_timer, 0);
+	/* The stack walks the interface's list of these under RTNL. */
+	rtnl_lock();
 	xenpv_napi_add(vif->dev, &q->napi, poll);
+	rtnl_unlock();
 
 	err = init_tx(vif, q, params);
 	if (!err)
@@ -328,6 +332,8 @@ void xvif_queue_stop(struct xvif_queue *q)
  * xvif_queue_free - free all that a queue has
  * @q: queue, stopped, whose backend is to use it no more
  *
+ * Takes RTNL.
+ *
  * Return: pages that the backend still maps; they are freed when it lets go.
  */
 u32 xvif_queue_free(struct xvif_queue *q)
@@ -350,6 +356,8 @@ u32 xvif_queue_free(struct xvif_queue *q)
 	if (q->rx.pool)
 		page_pool_destroy(q->rx.pool);
 	q->rx.pool = NULL;
+	rtnl_lock();
 	netif_napi_del(&q->napi);
+	rtnl_unlock();
 	return deferred;
 }
