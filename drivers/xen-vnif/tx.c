@@ -324,6 +324,7 @@ static bool maybe_stop(struct xvif_queue *q, struct netdev_queue *txq)
 	return false;
 }
 
+/* Send, into whatever is there; -ENOSPC when packets in flight have all pages to pack into. */
 static int send(struct job *job, enum xvif_tx_plan plan)
 {
 	switch (plan) {
@@ -337,6 +338,26 @@ static int send(struct job *job, enum xvif_tx_plan plan)
 	default:
 		return -EMSGSIZE;
 	}
+}
+
+/*
+ * The same; with -ENOSPC the queue is stopped, and woken when the packets that
+ * have the pages are answered.
+ */
+static int send_or_stop(struct job *job, enum xvif_tx_plan plan, struct netdev_queue *txq)
+{
+	int err = send(job, plan);
+
+	if (likely(err != -ENOSPC))
+		return err;
+	netif_tx_stop_queue(txq);
+	xvif_stat_inc(job->q->stats, XVIF_TX_STOPPED);
+	/* Either the poll sees that we stopped, or we see what it gave back. */
+	smp_mb();
+	err = send(job, plan);
+	if (err != -ENOSPC)
+		netif_tx_start_queue(txq);
+	return err;
 }
 
 /**
@@ -354,6 +375,7 @@ netdev_tx_t xvif_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	enum xvif_tx_plan plan;
 	struct xvif_queue *q;
 	struct job job;
+	int err;
 
 	if (unlikely(!READ_ONCE(vif->ready) || index >= vif->nr_queues)) {
 		xvif_stat_inc(vif->stats[0], XVIF_TX_DROPPED);
@@ -377,7 +399,13 @@ netdev_tx_t xvif_start_xmit(struct sk_buff *skb, struct net_device *dev)
 		.head = XVIF_NO_ENT,
 		.flags = first_flags(skb),
 	};
-	if (unlikely(READ_ONCE(q->dead) || send(&job, plan))) {
+	err = READ_ONCE(q->dead) ? -ENETDOWN : send_or_stop(&job, plan, txq);
+	if (unlikely(err == -ENOSPC)) {
+		/* What has the pages may be a part of this burst. */
+		xvif_tx_push(q);
+		return NETDEV_TX_BUSY;
+	}
+	if (unlikely(err)) {
 		xvif_stat_inc(q->stats, XVIF_TX_DROPPED);
 		dev_kfree_skb_any(skb);
 		/* Do not let the rest of the burst wait. */
