@@ -52,6 +52,7 @@ static bool end_slot(struct xvif_queue *q, u16 id, bool failed, int budget, stru
 	struct xvif_tx_slot *slot = &tx->slot[id];
 	struct xvif_tx_slot *head = &tx->slot[slot->head];
 	u16 head_id = slot->head;
+	unsigned long irq;
 
 	if (slot->page) {
 		if (unlikely(!xenpv_gnttab_revoke(tx->refs.ent[id].ref)))
@@ -59,9 +60,9 @@ static bool end_slot(struct xvif_queue *q, u16 id, bool failed, int budget, stru
 		slot->page = NULL;
 	}
 	if (unlikely(slot->ent != XVIF_NO_ENT)) {
-		spin_lock_bh(&tx->pages_lock);
+		spin_lock_irqsave(&tx->pages_lock, irq);
 		xenpv_gntpool_give(&tx->pages, &slot->ent, 1);
-		spin_unlock_bh(&tx->pages_lock);
+		spin_unlock_irqrestore(&tx->pages_lock, irq);
 		slot->ent = XVIF_NO_ENT;
 	}
 	WRITE_ONCE(slot->sent, false);

@@ -238,6 +238,7 @@ static int send_small(struct job *job)
 /* Entries with pages for the ids that come next; all or nothing. */
 static int take_pages(struct xvif_tx *tx, u32 n, u16 *ent)
 {
+	unsigned long irq;
 	u32 i;
 	bool ok;
 
@@ -246,26 +247,28 @@ static int take_pages(struct xvif_tx *tx, u32 n, u16 *ent)
 			ent[i] = tx->free[(tx->free_head + i) % XVIF_TX_ENTS];
 		return xenpv_gntpool_back(&tx->pages, ent, n, GFP_ATOMIC | __GFP_NOWARN);
 	}
-	spin_lock_bh(&tx->pages_lock);
+	spin_lock_irqsave(&tx->pages_lock, irq);
 	ok = xenpv_pool_take(&tx->pages.idx, n, ent);
-	spin_unlock_bh(&tx->pages_lock);
+	spin_unlock_irqrestore(&tx->pages_lock, irq);
 	if (!ok)
 		return -ENOSPC;
 	if (!xenpv_gntpool_back(&tx->pages, ent, n, GFP_ATOMIC | __GFP_NOWARN))
 		return 0;
-	spin_lock_bh(&tx->pages_lock);
+	spin_lock_irqsave(&tx->pages_lock, irq);
 	xenpv_gntpool_give(&tx->pages, ent, n);
-	spin_unlock_bh(&tx->pages_lock);
+	spin_unlock_irqrestore(&tx->pages_lock, irq);
 	return -ENOMEM;
 }
 
 static void return_pages(struct xvif_tx *tx, u32 n, const u16 *ent)
 {
+	unsigned long irq;
+
 	if (tx->pages_full)
 		return;
-	spin_lock_bh(&tx->pages_lock);
+	spin_lock_irqsave(&tx->pages_lock, irq);
 	xenpv_gntpool_give(&tx->pages, ent, n);
-	spin_unlock_bh(&tx->pages_lock);
+	spin_unlock_irqrestore(&tx->pages_lock, irq);
 }
 
 static int send_packed(struct job *job)

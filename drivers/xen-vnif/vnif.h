@@ -117,7 +117,8 @@ struct xvif_tx_slot {
  * @extras: extra infos sent and not answered; atomic
  * @fired: the poll owes an end of interrupt; set by the handler, cleared by the poll
  * @eoi: see &struct xenpv_eoi; of the poll
- * @pages_lock: guards @pages.idx unless @pages_full; taken from the poll and by senders
+ * @pages_lock: guards @pages.idx unless @pages_full; taken from the poll and by senders,
+ *	for netpoll with interrupts off
  * @refs: references for pages of others, one an id
  * @small: pages of small buffers, granted for good
  * @pages: pages that packets are packed into
