@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From the ring back to the network stack. All here is the NAPI poll's, or stopped. */
+#include <linux/kmemleak.h>
 #include <linux/module.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
 #include <net/xdp.h>
 
 #include "vnif.h"
@@ -186,33 +189,69 @@ bool xvif_tx_reap(struct xvif_queue *q, int budget)
 	return more;
 }
 
+/* Memory of the slab has no page references: it lasts as long as its owner. */
+static bool in_slab(const struct xvif_tx_slot *head, struct page *page)
+{
+	const struct sk_buff *skb = head->ptr;
+
+	return (head->kind == XVIF_TX_SKB || head->kind == XVIF_TX_KEPT) && !skb->head_frag &&
+	       virt_to_head_page(skb->head) == compound_head(page);
+}
+
+/* Neither the packet nor the reference to its head is ever used again. */
+static void keep_packet(struct xvif_tx *tx, u16 id, struct xvif_tx_slot *head)
+{
+	struct xenpv_gntpool *refs = &tx->refs;
+
+	/* The last one takes its place in the pool; it was looked at before. */
+	refs->ent[id] = refs->ent[--refs->nr_refs];
+	if (head->kind == XVIF_TX_KEPT)
+		return;
+	head->kind = XVIF_TX_KEPT;
+	/* Nobody else is to wait for it. */
+	skb_zcopy_clear(head->ptr, false);
+	skb_orphan(head->ptr);
+	skb_dst_drop(head->ptr);
+	nf_reset_ct(head->ptr);
+	kmemleak_not_leak(head->ptr);
+}
+
 /**
  * xvif_tx_abandon - take back what the backend has not answered
  * @q: queue, stopped
  *
  * Packets in flight are lost, as on any wire. A page that the backend still
- * maps is left to the pool of references, which retires it.
- *
- * Return: how many pages that happened to.
+ * maps is left to the pool of references, which retires it; memory that pages
+ * cannot be counted of is never freed.
  */
-u32 xvif_tx_abandon(struct xvif_queue *q)
+void xvif_tx_abandon(struct xvif_queue *q)
 {
 	struct xvif_tx *tx = &q->tx;
 	struct done done = {};
-	u32 id, stuck = 0;
+	u32 id, kept = 0;
 
-	for (id = 0; id < XVIF_TX_ENTS; id++) {
+	/* Backwards, see keep_packet(). */
+	for (id = XVIF_TX_ENTS; id--;) {
 		struct xvif_tx_slot *slot = &tx->slot[id];
+		struct xvif_tx_slot *head = &tx->slot[slot->head];
 
 		if (!slot->sent)
 			continue;
 		if (slot->page && !xenpv_gnttab_revoke(tx->refs.ent[id].ref)) {
-			get_page(slot->page);
-			tx->refs.ent[id].page = slot->page;
+			if (in_slab(head, slot->page)) {
+				keep_packet(tx, id, head);
+				kept++;
+			} else {
+				get_page(slot->page);
+				tx->refs.ent[id].page = slot->page;
+			}
 			slot->page = NULL;
-			stuck++;
 		}
 		end_slot(q, id, true, 0, &done);
 	}
-	return stuck;
+	if (!kept)
+		return;
+	xvif_stat_add(q->stats, XVIF_STILL_MAPPED, kept);
+	netdev_warn(q->vif->dev, "queue %u: domain %u still maps %u pages with heads of packets, which are lost for good\n",
+		    q->index, q->vif->link.backend_id, kept);
 }

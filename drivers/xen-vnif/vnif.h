@@ -67,7 +67,8 @@ struct xvif_queue;
 enum xvif_tx_kind {
 	XVIF_TX_SKB,
 	XVIF_TX_XDP,
-	XVIF_TX_NONE,	/* a message, or a packet whose owner is gone */
+	XVIF_TX_NONE,	/* a message */
+	XVIF_TX_KEPT,	/* an skb that is never freed: the backend has its head */
 };
 
 /**
@@ -369,7 +370,7 @@ int xvif_tx_mcast(struct xvif_queue *q, bool add, const u8 *addr);
 
 /* tx-reap.c */
 bool xvif_tx_reap(struct xvif_queue *q, int budget);
-u32 xvif_tx_abandon(struct xvif_queue *q);
+void xvif_tx_abandon(struct xvif_queue *q);
 
 /* rx.c */
 int xvif_rx_poll(struct xvif_queue *q, int budget);
