@@ -152,6 +152,47 @@ def net_harmless_answers(env):
     env.allow_log("reconnecting|still in use")
 
 
+# Datagrams in many pieces, each of which begins where another socket's ended: more than 18 slots.
+PIECES = """
+import socket
+def udp():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_SNDBUFFORCE
+    s.connect(("{host}", 9))
+    return s
+for i in range({count}):
+    one, other = udp(), udp()
+    for piece in range(8):
+        one.send(bytes(7500), socket.MSG_MORE)
+        other.send(bytes(100), socket.MSG_MORE)
+    one.send(b"")
+"""
+
+
+@case(**HOSTILE)
+def net_odd_packets_wait(env):
+    """Packets to be packed while all pages for that are in flight: they wait, none is dropped."""
+    guest = prepare(env, "")
+    name, count = guest.interface(), 8
+    limit = f"/sys/class/net/{name}/queues/tx-0/byte_queue_limits/limit_min"
+    guest.run(f"ip link set {name} mtu 65000 && echo 10000000 > {limit}")
+    # The limit is looked at when packets are answered.
+    alive(env, guest)
+
+    def sent():
+        return guest.vif_stat("tx_packed"), guest.vif_stat("tx_dropped")
+
+    packed, dropped = sent()
+    spoil(env, guest, "tx-stall")
+    pieces = PIECES.format(host=guest.host_address(), count=count)
+    guest.run(f"python3 -c '{pieces}'")
+    env.check(0 < sent()[0] - packed < count, f"packed, dropped: {sent()}, before {packed}")
+    spoil(env, guest, "none")
+    env.await_(lambda: sent() == (packed + count, dropped), f"{count} packets, and none dropped")
+    alive(env, guest)
+    env.check(reconnects(guest) == 0, "the connection was made anew")
+
+
 @case(**HOSTILE)
 def net_stalls(env):
     """Nothing is answered, nothing received, no state followed: bounded, and it comes back."""
