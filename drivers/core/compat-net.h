@@ -170,7 +170,8 @@ static inline void xenpv_xdp_announce(struct net_device *dev)
 
 /*
  * How long a NAPI poll that found something keeps interrupts off, in nanoseconds. The caller
- * holds RTNL.
+ * holds RTNL, under which alone its driver adds and deletes NAPI polls; so the list stays as it
+ * is without netdev_lock(), too.
  */
 static inline void xenpv_set_irq_delay(struct net_device *dev, u32 ns)
 {
