@@ -293,10 +293,8 @@ static u64 give(u64 want, enum xbal_reason *why)
 	if (move.blocks) {
 		moved = give_blocks(move.blocks);
 		/* No large page is left in Xen, or our limit is inside of this block. */
-		if (!moved) {
-			move.split = true;
-			move.pages = XBAL_SINGLES;
-		}
+		if (!moved)
+			move = xbal_give_small(want, engine.nr_blocks, engine.nr_singles);
 	}
 	if (move.split)
 		break_block();
