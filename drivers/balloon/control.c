@@ -243,11 +243,12 @@ static unsigned int next_look(const struct xbal_view *v, const struct xbal_plan 
 	return xbal_backoff_next(&ctl.backoff) * MSEC_PER_SEC;
 }
 
-static bool time_to_tell(const struct xbal_report *report)
+/* After a new order and a change of the state at once, progress at a moderate pace. */
+static bool time_to_tell(bool fresh, const struct xbal_report *report)
 {
 	bool changed = report->state != ctl.told_state;
 
-	if (!changed && time_before(jiffies, ctl.told + msecs_to_jiffies(TELL_MS)))
+	if (!fresh && !changed && time_before(jiffies, ctl.told + msecs_to_jiffies(TELL_MS)))
 		return false;
 	ctl.told = jiffies;
 	ctl.told_state = report->state;
@@ -291,7 +292,7 @@ static void work_fn(struct work_struct *work)
 	report = ctl.report;
 	mutex_unlock(&xbal_lock);
 
-	if (fresh || time_to_tell(&report))
+	if (time_to_tell(fresh, &report))
 		xbal_nodes_publish(&report);
 	/* Does nothing after a kick since then. */
 	queue_delayed_work(ctl.wq, &ctl.work, msecs_to_jiffies(ms));
