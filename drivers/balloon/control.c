@@ -302,7 +302,7 @@ static void work_fn(struct work_struct *work)
 static int out_of_memory_event(struct notifier_block *nb, unsigned long unused, void *data)
 {
 	unsigned long *freed = data;
-	struct xbal_view v = { .floor = U64_MAX };
+	struct xbal_view v = { .floor = U64_MAX, .hold = U64_MAX };
 	u64 pages;
 
 	/* Who holds it may be waiting for memory. */
@@ -314,7 +314,8 @@ static int out_of_memory_event(struct notifier_block *nb, unsigned long unused, 
 	}
 	pages = ctl.ops->rescue(RESCUE_PAGES);
 	ctl.ops->look(&v);
-	ctl.hold = v.owned;
+	/* Where there is nothing that could be kept, nothing is held. */
+	ctl.hold = min(v.hold, v.owned);
 	ctl.rescued += pages;
 	ctl.rescues++;
 	mutex_unlock(&xbal_lock);

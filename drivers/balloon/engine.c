@@ -350,8 +350,10 @@ static void engine_look(struct xbal_view *v)
 	v->owned = xbal_books_owned(&engine.books);
 	v->growable = engine.can_grow;
 	/* What is only promised has to go, or Xen ends the guest when it runs out. */
-	if (engine.books.promised)
+	if (engine.books.promised) {
 		v->floor = 0;
+		v->hold = 0;
+	}
 }
 
 static u64 engine_parked(u64 *blocks)
