@@ -33,7 +33,10 @@ static int report_suspend(struct sources *sources, struct report *report)
 
 		if (xsc_is_fatal(r))
 			return r;
-		known = r >= 0 || r == -ENOENT;
+		if (feature && strcmp(feature, "1") == 0)
+			sources->suspendable = true;
+		/* The kernel says so at boot, and not again in the home after a resume. */
+		known = r >= 0 || (r == -ENOENT && !sources->suspendable);
 	}
 	return suspend_report(sources->root, feature, known, sources->frozen, report);
 }
