@@ -30,6 +30,7 @@ static struct {
 	bool synchronised;
 	int steps, slews;
 	long slew_usec;
+	bool daemon;         /* runs, and cannot be asked */
 	const char *feature; /* control/feature-suspend, NULL if absent */
 } t;
 
@@ -82,6 +83,13 @@ void __wrap_time_read(const char *root, const struct time_ports *ports, struct t
 	(void)ports;
 	t.status.host.offset = t.offset;
 	*ret = t.status;
+}
+
+bool __wrap_time_daemon_runs(const char *root);
+bool __wrap_time_daemon_runs(const char *root)
+{
+	(void)root;
+	return t.daemon;
 }
 
 int __wrap_xsc_read(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
@@ -183,6 +191,11 @@ static void test_daemon_present(void **state)
 	settings_default(&settings);
 	for (size_t i = 0; i < ELEMENTSOF(offsets); i++)
 		expect(resume(&settings, offsets[i], true), "none", 0, 0);
+	/* Nor if it does not answer. */
+	t.daemon = true;
+	for (size_t i = 0; i < ELEMENTSOF(offsets); i++)
+		expect(resume(&settings, offsets[i], false), "none", 0, 0);
+	t.daemon = false;
 }
 
 static void test_not_wished_nor_possible(void **state)

@@ -179,6 +179,7 @@ void sources_resumed(struct sources *sources)
 {
 	struct time_status status;
 	enum correction correction;
+	bool managed;
 	int r;
 
 	if (!sources->settings->correct)
@@ -187,7 +188,9 @@ void sources_resumed(struct sources *sources)
 	sources->correction = NULL;
 	if (!status.has_host)
 		return;
-	correction = hostclock_decide(&status.host, status.managed, status.synchronised);
+	/* One that cannot be asked does not like to be interfered with either. */
+	managed = status.managed || time_daemon_runs(sources->root);
+	correction = hostclock_decide(&status.host, managed, status.synchronised);
 	r = hostclock_apply(correction, &status.host);
 	if (r < 0) {
 		log_warning(r, "the clock is %+.3f s off and cannot be set: %m",
