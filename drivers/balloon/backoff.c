@@ -14,6 +14,23 @@ void xbal_backoff_rearm(struct xbal_backoff *b)
 {
 	b->delay = XBAL_BACKOFF_FIRST;
 	b->tries = 1;
+	b->looks = 0;
+}
+
+/**
+ * xbal_backoff_look - somebody else is to make a step, and has not moved: bear with it?
+ * @b: armed before
+ *
+ * That may be said %XBAL_BACKOFF_LOOKS times, and not again until it is rearmed.
+ *
+ * Return: true to look again soon, false to wait for xbal_backoff_next().
+ */
+bool xbal_backoff_look(struct xbal_backoff *b)
+{
+	if (b->looks >= XBAL_BACKOFF_LOOKS)
+		return false;
+	b->looks++;
+	return true;
 }
 
 /**

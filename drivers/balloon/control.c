@@ -20,8 +20,6 @@
 
 /* Without anything to do: others may have set a target, or changed our memory. */
 #define IDLE_MS		30000
-/* Waits of a step that is under way, without any progress, until it is given up. */
-#define MAX_STRIKES	10
 /* The shortest time over which refaults are counted. */
 #define SAMPLE_MS	500
 /* How often progress is told. */
@@ -49,7 +47,6 @@ static struct {
 	unsigned long sampled;		/* jiffies */
 	bool thrashing;
 	u64 last_owned;			/* at the last look */
-	u32 strikes;
 	struct xbal_report report;
 	unsigned long told;		/* jiffies; of the work only */
 	const char *told_state;		/* of the work only */
@@ -134,13 +131,14 @@ static void obey(bool fresh, const struct xbal_orders *orders)
 		}
 		ctl.orders = *orders;
 		xbal_backoff_rearm(&ctl.backoff);
-		ctl.strikes = 0;
 	}
 	if (ctl.ops->foreign) {
 		u64 foreign = ctl.ops->foreign();
 
-		if (foreign && !fresh)
+		if (foreign && !fresh) {
 			ctl.target = foreign;
+			xbal_backoff_rearm(&ctl.backoff);
+		}
 	}
 }
 
@@ -210,45 +208,47 @@ static bool move(const struct xbal_plan *plan, enum xbal_reason *why)
 	return moved;
 }
 
-/* Whether a step that is under way still gets on; *why when not. */
-static bool settling(const struct xbal_view *v, const struct xbal_plan *plan,
-		     enum xbal_reason *why)
+/* Whether a step that somebody else makes has got on since the last look. */
+static bool settling(const struct xbal_view *v)
 {
 	bool progress = v->owned != ctl.last_owned;
 
 	ctl.last_owned = v->owned;
-	if (progress)
-		ctl.strikes = 0;
-	else if (++ctl.strikes > MAX_STRIKES)
-		ctl.strikes = 0;
-	else
-		return true;
-	if (!progress && *why == XBAL_FINE)
-		*why = plan->goal < v->owned ? XBAL_NO_MEMORY : XBAL_REFUSED;
 	return progress;
 }
 
-/* How long until the next look, in milliseconds, and whether that is a wait. */
-static unsigned int next_look(bool done, bool progress, enum xbal_reason why, bool *waiting)
+/*
+ * How long until the next look, in milliseconds, and whether that is a wait; *why it
+ * is one, if the step has not said. Only progress shortens the waits again.
+ */
+static unsigned int next_look(const struct xbal_view *v, const struct xbal_plan *plan,
+			      bool progress, enum xbal_reason *why, bool *waiting)
 {
 	*waiting = false;
-	if (done) {
+	if (v->owned == plan->goal) {
 		xbal_backoff_rearm(&ctl.backoff);
 		return IDLE_MS;
 	}
-	if (progress && why != XBAL_PRESSURE) {
-		xbal_backoff_rearm(&ctl.backoff);
-		return ctl.ops->settle_ms;
+	if (*why != XBAL_PRESSURE) {
+		if (progress) {
+			xbal_backoff_rearm(&ctl.backoff);
+			return ctl.ops->settle_ms;
+		}
+		if (ctl.ops->settle_ms && xbal_backoff_look(&ctl.backoff))
+			return ctl.ops->settle_ms;
 	}
 	*waiting = true;
+	if (ctl.ops->settle_ms && *why == XBAL_FINE)
+		*why = plan->goal < v->owned ? XBAL_NO_MEMORY : XBAL_REFUSED;
 	return xbal_backoff_next(&ctl.backoff) * MSEC_PER_SEC;
 }
 
-static bool time_to_tell(const struct xbal_report *report)
+/* After a new order and a change of the state at once, progress at a moderate pace. */
+static bool time_to_tell(bool fresh, const struct xbal_report *report)
 {
 	bool changed = report->state != ctl.told_state;
 
-	if (!changed && time_before(jiffies, ctl.told + msecs_to_jiffies(TELL_MS)))
+	if (!fresh && !changed && time_before(jiffies, ctl.told + msecs_to_jiffies(TELL_MS)))
 		return false;
 	ctl.told = jiffies;
 	ctl.told_state = report->state;
@@ -264,7 +264,6 @@ static void work_fn(struct work_struct *work)
 	struct xbal_plan plan;
 	struct xbal_view v;
 	unsigned int ms;
-	bool done;
 
 	/* xenstore answers when it likes: not under the lock. */
 	fresh = xbal_nodes_read(&orders);
@@ -279,23 +278,21 @@ static void work_fn(struct work_struct *work)
 	obey(fresh, &orders);
 	look(&v);
 	xbal_make_plan(&v, &plan);
-	done = v.owned == plan.goal;
-	if (!done) {
+	if (v.owned != plan.goal) {
 		progress = move(&plan, &why);
 		if (ctl.ops->settle_ms)
-			progress = settling(&v, &plan, &why);
+			progress = settling(&v);
 		else
 			look(&v);
-		done = v.owned == plan.goal;
 	} else if (ctl.ops->stay) {
 		ctl.ops->stay(plan.goal);
 	}
-	ms = next_look(done, progress, why, &waiting);
+	ms = next_look(&v, &plan, progress, &why, &waiting);
 	write_report(&v, &plan, why, v.owned, waiting);
 	report = ctl.report;
 	mutex_unlock(&xbal_lock);
 
-	if (fresh || time_to_tell(&report))
+	if (time_to_tell(fresh, &report))
 		xbal_nodes_publish(&report);
 	/* Does nothing after a kick since then. */
 	queue_delayed_work(ctl.wq, &ctl.work, msecs_to_jiffies(ms));
@@ -305,7 +302,7 @@ static void work_fn(struct work_struct *work)
 static int out_of_memory_event(struct notifier_block *nb, unsigned long unused, void *data)
 {
 	unsigned long *freed = data;
-	struct xbal_view v = { .floor = U64_MAX };
+	struct xbal_view v = { .floor = U64_MAX, .hold = U64_MAX };
 	u64 pages;
 
 	/* Who holds it may be waiting for memory. */
@@ -317,7 +314,8 @@ static int out_of_memory_event(struct notifier_block *nb, unsigned long unused, 
 	}
 	pages = ctl.ops->rescue(RESCUE_PAGES);
 	ctl.ops->look(&v);
-	ctl.hold = v.owned;
+	/* Where there is nothing that could be kept, nothing is held. */
+	ctl.hold = min(v.hold, v.owned);
 	ctl.rescued += pages;
 	ctl.rescues++;
 	mutex_unlock(&xbal_lock);

@@ -293,10 +293,8 @@ static u64 give(u64 want, enum xbal_reason *why)
 	if (move.blocks) {
 		moved = give_blocks(move.blocks);
 		/* No large page is left in Xen, or our limit is inside of this block. */
-		if (!moved) {
-			move.split = true;
-			move.pages = XBAL_SINGLES;
-		}
+		if (!moved)
+			move = xbal_give_small(want, engine.nr_blocks, engine.nr_singles);
 	}
 	if (move.split)
 		break_block();
@@ -352,8 +350,10 @@ static void engine_look(struct xbal_view *v)
 	v->owned = xbal_books_owned(&engine.books);
 	v->growable = engine.can_grow;
 	/* What is only promised has to go, or Xen ends the guest when it runs out. */
-	if (engine.books.promised)
+	if (engine.books.promised) {
 		v->floor = 0;
+		v->hold = 0;
+	}
 }
 
 static u64 engine_parked(u64 *blocks)

@@ -40,9 +40,25 @@ struct xbal_move xbal_give_move(u64 want, u64 blocks, u64 singles, u32 batch)
 {
 	struct xbal_move move = { 0 };
 
-	if (want >= XBAL_BLOCK_PAGES && blocks) {
-		move.blocks = min3(want >> XBAL_BLOCK_ORDER, blocks, (u64)batch);
-	} else if (singles) {
+	if (want < XBAL_BLOCK_PAGES || !blocks)
+		return xbal_give_small(want, blocks, singles);
+	move.blocks = min3(want >> XBAL_BLOCK_ORDER, blocks, (u64)batch);
+	return move;
+}
+
+/**
+ * xbal_give_small - what to get back from Xen when it gives no whole block
+ * @want: pages to get in all
+ * @blocks: blocks that are parked
+ * @singles: single pages that are parked
+ *
+ * Return: the move, as of xbal_give_move().
+ */
+struct xbal_move xbal_give_small(u64 want, u64 blocks, u64 singles)
+{
+	struct xbal_move move = { 0 };
+
+	if (singles) {
 		move.pages = min3(want, singles, (u64)XBAL_SINGLES);
 	} else if (want && blocks) {
 		move.split = true;

@@ -39,6 +39,7 @@ struct xbal_done {
 
 struct xbal_move xbal_take_move(u64 want, u32 batch);
 struct xbal_move xbal_give_move(u64 want, u64 blocks, u64 singles, u32 batch);
+struct xbal_move xbal_give_small(u64 want, u64 blocks, u64 singles);
 struct xbal_done xbal_released(u32 order, u32 asked, long rc, u64 before, u64 after);
 u32 xbal_carve(u64 pfn, u64 nr);
 

@@ -12,34 +12,16 @@
 #include <linux/sizes.h>
 
 #include "balloon.h"
-
-#define MAX_SPANS 64
+#include "spans.h"
 
 /* Below 4 GiB there may be devices that no resource tells of. */
 #define LOWEST	SZ_4G
 #define HIGHEST	((1ull << 46) - 1)
 
-struct span {
-	u64 pfn;
-	u64 nr;
-};
-
 /* Ranges that we added; guarded by xbal_lock. */
-static struct span spans[MAX_SPANS];
-static u32 nr_spans;
+static struct xbal_spans spans;
 /* Of them, pages that have not been set online; guarded by xbal_lock. */
 static u64 pending;
-
-static bool ours(u64 pfn)
-{
-	u32 i;
-
-	for (i = 0; i < nr_spans; i++) {
-		if (pfn >= spans[i].pfn && pfn - spans[i].pfn < spans[i].nr)
-			return true;
-	}
-	return false;
-}
 
 /* In the context of who sets a memory block online. */
 static void online_page(struct page *page, unsigned int order)
@@ -48,7 +30,7 @@ static void online_page(struct page *page, unsigned int order)
 	bool mine;
 
 	mutex_lock(&xbal_lock);
-	mine = ours(pfn);
+	mine = xbal_spans_have(&spans, pfn);
 	if (mine) {
 		pending -= min(pending, nr);
 		xbal_engine_adopt(pfn, nr);
@@ -83,25 +65,23 @@ static int find_space(u64 size, u64 align, u64 *start)
 }
 
 /* Note a range before it is added: it may be set online at once. */
-static struct span *note_span(u64 pfn, u64 nr)
+static bool note_span(u64 pfn, u64 nr)
 {
-	struct span *span = NULL;
+	bool noted;
 
 	mutex_lock(&xbal_lock);
-	if (nr_spans < MAX_SPANS) {
-		span = &spans[nr_spans++];
-		*span = (struct span){ .pfn = pfn, .nr = nr };
+	noted = xbal_spans_add(&spans, pfn, nr);
+	if (noted)
 		pending += nr;
-	}
 	mutex_unlock(&xbal_lock);
-	return span;
+	return noted;
 }
 
-static void forget_span(struct span *span)
+static void forget_span(u64 pfn, u64 nr)
 {
 	mutex_lock(&xbal_lock);
-	pending -= min(pending, span->nr);
-	*span = spans[--nr_spans];
+	pending -= min(pending, nr);
+	xbal_spans_undo(&spans, pfn, nr);
 	mutex_unlock(&xbal_lock);
 }
 
@@ -118,7 +98,6 @@ static void forget_span(struct span *span)
 enum xbal_reason xbal_hotplug_add(u64 pages)
 {
 	u64 block = memory_block_size_bytes(), missing, size, start, left;
-	struct span *span;
 	int err;
 
 	mutex_lock(&xbal_lock);
@@ -134,14 +113,13 @@ enum xbal_reason xbal_hotplug_add(u64 pages)
 			size >> 10, err);
 		return XBAL_ABOVE_RAM;
 	}
-	span = note_span(start >> PAGE_SHIFT, size >> PAGE_SHIFT);
-	if (!span)
+	if (!note_span(start >> PAGE_SHIFT, size >> PAGE_SHIFT))
 		return XBAL_ABOVE_RAM;
 	err = add_memory(memory_add_physaddr_to_nid(start), start, size, MHP_NONE);
 	if (err) {
 		pr_warn("xen-balloon: cannot add %llu KiB of RAM at %llx: %d\n", size >> 10, start,
 			err);
-		forget_span(span);
+		forget_span(start >> PAGE_SHIFT, size >> PAGE_SHIFT);
 		return XBAL_ABOVE_RAM;
 	}
 	pr_info("xen-balloon: added %llu KiB of RAM at %llx\n", size >> 10, start);

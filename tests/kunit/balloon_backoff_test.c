@@ -44,6 +44,25 @@ static void never_ends(struct kunit *test)
 	}
 }
 
+/* Short looks come first, and not again between the waits. */
+static void patience_ends(struct kunit *test)
+{
+	static const u32 waits[] = { 1, 2, 4, 8, 16, 32, 32 };
+	struct xbal_backoff b = { .max = XBAL_BACKOFF_MAX };
+	size_t i;
+	u32 n;
+
+	for (n = 0; n < 2; n++) {
+		xbal_backoff_rearm(&b);
+		for (i = 0; i < XBAL_BACKOFF_LOOKS; i++)
+			KUNIT_EXPECT_TRUE(test, xbal_backoff_look(&b));
+		for (i = 0; i < ARRAY_SIZE(waits); i++) {
+			KUNIT_EXPECT_FALSE(test, xbal_backoff_look(&b));
+			KUNIT_EXPECT_EQ_MSG(test, xbal_backoff_next(&b), waits[i], "wait %zu", i);
+		}
+	}
+}
+
 static void limit_can_change(struct kunit *test)
 {
 	struct xbal_backoff b = { .max = 32 };
@@ -62,6 +81,7 @@ static void limit_can_change(struct kunit *test)
 static struct kunit_case balloon_backoff_cases[] = {
 	KUNIT_CASE(doubles_to_the_limit),
 	KUNIT_CASE(never_ends),
+	KUNIT_CASE(patience_ends),
 	KUNIT_CASE(limit_can_change),
 	{}
 };

@@ -69,6 +69,35 @@ static void give_amounts(struct kunit *test)
 	}
 }
 
+/* Xen gave no block: one is broken only when no single page is left. */
+static void give_small_amounts(struct kunit *test)
+{
+	static const struct {
+		u64 want, have_blocks, have_singles;
+		u32 pages;
+		bool split;
+	} t[] = {
+		{ 2048, 3, 600, 512, false },
+		{ 2048, 3, 512, 512, false },
+		{ 2048, 3, 1, 1, false },
+		{ 2048, 3, 0, 512, true },
+		{ 512, 1, 0, 512, true },
+		{ 2048, 0, 0, 0, false },
+		{ 0, 3, 0, 0, false },
+		{ U64_MAX, U64_MAX, 0, 512, true },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		struct xbal_move m = xbal_give_small(t[i].want, t[i].have_blocks,
+						     t[i].have_singles);
+
+		KUNIT_EXPECT_EQ_MSG(test, m.blocks, 0, "row %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, m.pages, t[i].pages, "row %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, m.split, t[i].split, "row %zu", i);
+	}
+}
+
 /* All of an amount goes out in moves and comes back in moves, and nothing is left. */
 static void out_and_back(struct kunit *test)
 {
@@ -176,6 +205,7 @@ static void carve(struct kunit *test)
 static struct kunit_case balloon_extent_cases[] = {
 	KUNIT_CASE(take_amounts),
 	KUNIT_CASE(give_amounts),
+	KUNIT_CASE(give_small_amounts),
 	KUNIT_CASE(out_and_back),
 	KUNIT_CASE(partial_results),
 	KUNIT_CASE(carve),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "under_test.h"
+#include <linux/math64.h>
 #include "ptp/bracket.c"
 
 #define NOW	1764374400000000000ll	/* nanoseconds of the epoch, late in 2025 */
@@ -61,17 +62,30 @@ static void refuses_disturbed_ones(struct kunit *test)
 	}
 }
 
-/* NTP slews the clock by up to half a thousandth: that is no disturbance. */
+/* ntpd slews the clock by half a thousandth, chrony by 83333, the kernel by 100000 ppm. */
 static void bears_slewing(struct kunit *test)
 {
-	struct xptp_bracket b = { NOW, NOW, NOW + 1000000, 0, 1000000 };
+	static const s64 ppm[] = { 500, -500, 83333, -83333, 100000, -100000, 100500, -100500 };
+	static const s64 spans[] = { 100, 300, 1000, 1000000 };
 	struct xptp_cross best = { .error = -1 };
+	struct xptp_bracket b;
+	size_t i, k;
 
-	b.real_after += 500;
-	KUNIT_EXPECT_TRUE(test, xptp_bracket_better(&b, &best));
+	for (i = 0; i < ARRAY_SIZE(ppm); i++) {
+		for (k = 0; k < ARRAY_SIZE(spans); k++) {
+			b = (struct xptp_bracket){ NOW, NOW, NOW + spans[k], 0, spans[k] };
+			b.real_after += div_s64(spans[k] * ppm[i], 1000000);
+			best.error = -1;
+			KUNIT_EXPECT_TRUE_MSG(test, xptp_bracket_better(&b, &best),
+					      "%lld ppm, %lld ns", ppm[i], spans[k]);
+		}
+	}
+	/* Twice as fast is none. */
+	b = (struct xptp_bracket){ NOW, NOW, NOW + 1200000, 0, 1000000 };
 	best.error = -1;
-	b.real_after -= 1000;
-	KUNIT_EXPECT_TRUE(test, xptp_bracket_better(&b, &best));
+	KUNIT_EXPECT_FALSE(test, xptp_bracket_better(&b, &best));
+	b.real_after -= 400000;
+	KUNIT_EXPECT_FALSE(test, xptp_bracket_better(&b, &best));
 	/* A clock too coarse to see the reading at all */
 	b = (struct xptp_bracket){ NOW, NOW, NOW, 7, 7 };
 	KUNIT_EXPECT_TRUE(test, xptp_bracket_better(&b, &best));

@@ -307,6 +307,7 @@ static void test_suspend(void **state)
 	check_suspend(root, "1", false, NULL);
 	check_suspend(root, NULL, false, "feature-suspend");
 	check_suspend(root, "0", false, "feature-suspend");
+	check_suspend(root, "", false, NULL);
 	check_suspend(root, "1", true, "frozen");
 	root_file(root, "sys/bus/xen/devices/pci-0/nodename", "device/pci/0\n");
 	check_suspend(root, "1", false, "PCI");

@@ -111,21 +111,13 @@ static void test_others_may_change_it(void **state)
 	check_log(root, "2 shutdown\n");
 }
 
-/* One that neither ends nor heeds SIGTERM, and what it started, are gone at the limit. */
-static void test_limit(void **state)
+/* The process that a hook noted in the file "pid" is gone. */
+static void check_gone(const struct root *root)
 {
-	const struct root *root = *state;
 	char path[PATH_MAX];
 	FILE *file;
 	int pid;
 
-	hook(root, "shutdown.d/1",
-	     "#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $! >\"$XENPV_HOOKS/pid\"\n"
-	     "while :; do wait; done\n",
-	     0755);
-	hook(root, "shutdown.d/2", NOTE, 0755);
-	assert_int_equal(hooks_run(HOOKS_SHUTDOWN, 1), -ETIMEDOUT);
-	check_log(root, "");
 	snprintf(path, sizeof(path), "%s/pid", root->path);
 	file = fopen(path, "re");
 	assert_non_null(file);
@@ -147,6 +139,48 @@ static void test_limit(void **state)
 		usleep(10000);
 	}
 	assert_int_equal(kill(pid, 0), -1);
+}
+
+/* One that neither ends nor heeds SIGTERM, and what it started, are gone at the limit. */
+static void test_limit(void **state)
+{
+	const struct root *root = *state;
+
+	hook(root, "shutdown.d/1",
+	     "#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $! >\"$XENPV_HOOKS/pid\"\n"
+	     "while :; do wait; done\n",
+	     0755);
+	hook(root, "shutdown.d/2", NOTE, 0755);
+	assert_int_equal(hooks_run(HOOKS_SHUTDOWN, 1), -ETIMEDOUT);
+	check_log(root, "");
+	check_gone(root);
+}
+
+/* One that ends at once leaves nothing behind: what does not heed SIGTERM is killed. */
+static void test_limit_of_children(void **state)
+{
+	const struct root *root = *state;
+
+	hook(root, "shutdown.d/1",
+	     "#!/bin/sh\nsh -c 'trap \"\" TERM; echo $$ >\"$XENPV_HOOKS/pid\"; exec sleep 1000' &\n"
+	     "wait\n",
+	     0755);
+	assert_int_equal(hooks_run(HOOKS_SHUTDOWN, 1), -ETIMEDOUT);
+	check_gone(root);
+}
+
+/* What does heed it has the time to. */
+static void test_limit_leaves_time(void **state)
+{
+	const struct root *root = *state;
+
+	hook(root, "shutdown.d/1",
+	     "#!/bin/sh\nsh -c 'trap \"sleep 0.3; echo tidy >>\\\"$XENPV_HOOKS/log\\\"; exit\" "
+	     "TERM; "
+	     "while :; do sleep 0.1; done' &\nwait\n",
+	     0755);
+	assert_int_equal(hooks_run(HOOKS_SHUTDOWN, 1), -ETIMEDOUT);
+	check_log(root, "tidy\n");
 }
 
 struct running {
@@ -207,6 +241,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_failures, set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_others_may_change_it, set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_limit, set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_limit_of_children, set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_limit_leaves_time, set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_from_the_loop, set_up, root_tear_down),
 		cmocka_unit_test(test_names),
 	};

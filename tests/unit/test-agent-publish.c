@@ -127,17 +127,55 @@ static void test_limit(void **state)
 		assert_int_equal(report_add(&others, path, "1"), 0);
 	}
 	/* One for the directory. */
-	assert_int_equal(publish_section(&p, 1, &many), PUBLISH_NODES_MAX - 1);
-	assert_int_equal(publisher_count(&p), PUBLISH_NODES_MAX);
+	assert_int_equal(publish_section(&p, 1, &many), PUBLISH_NODES_SECTIONS - 1);
+	assert_int_equal(publisher_count(&p), PUBLISH_NODES_SECTIONS);
 	assert_true(p.refused[REFUSAL_OWN]);
 	/* A known one may still change, a new one may not come. */
 	t.used = 0;
 	check(&p, 2, "attr/new=1", "");
 	t.used = 0;
-	assert_true(publish_section(&p, 1, &others) > PUBLISH_NODES_MAX - 1);
-	assert_int_equal(publisher_count(&p), PUBLISH_NODES_MAX);
+	assert_true(publish_section(&p, 1, &others) > PUBLISH_NODES_SECTIONS - 1);
+	assert_int_equal(publisher_count(&p), PUBLISH_NODES_SECTIONS);
 	assert_null(publisher_value(&p, "data/many/0"));
 	assert_non_null(publisher_value(&p, "data/other/0"));
+}
+
+/* However many devices there are: freezes, shutdowns and the time of the report are told. */
+static void test_reserve(void **state)
+{
+	static const char own[] =
+		"data/xenpv/feature-freeze=1 data/xenpv/freeze/id=1 data/xenpv/freeze/seconds=1 "
+		"data/xenpv/freeze/filesystems=1 data/xenpv/freeze/error=1 "
+		"data/xenpv/freeze/reason=1 data/xenpv/freeze/state=1 "
+		"data/xenpv/shutdown/seconds=1 data/xenpv/shutdown/unit=1 "
+		"data/xenpv/shutdown/action=1 data/xenpv/shutdown/state=1 data/updated=1";
+	_cleanup_(publisher_forget) struct publisher p = { 0 };
+	_cleanup_(report_clear) struct report many = { 0 };
+	char expected[sizeof(own) + 1];
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < PUBLISH_NODES_MAX; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "attr/many/%d", i);
+		assert_int_equal(report_add(&many, path, "1"), 0);
+	}
+	publish_section(&p, 1, &many);
+	snprintf(expected, sizeof(expected), "%s;", own);
+	for (char *c = expected; *c; c++)
+		if (*c == ' ')
+			*c = ';';
+	assert_int_equal(check(&p, 0, own, expected), 12);
+	assert_true(publisher_count(&p) <= PUBLISH_NODES_MAX);
+	/* Nor do they take the room of what replaces a device. */
+	check(&p, 2, "attr/other/0=1", "");
+	n = many.n;
+	many.n = PUBLISH_NODES_SECTIONS - 3;
+	t.used = 0;
+	publish_section(&p, 1, &many);
+	many.n = n;
+	check(&p, 2, "attr/other/0=1 attr/other/1=1", "attr/other/0=1;");
 }
 
 static void test_refusals_are_tried_again(void **state)
@@ -182,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup(test_only_changes_are_written, set_up),
 		cmocka_unit_test_setup(test_gone_nodes_go_with_their_directories, set_up),
 		cmocka_unit_test_setup(test_limit, set_up),
+		cmocka_unit_test_setup(test_reserve, set_up),
 		cmocka_unit_test_setup(test_refusals_are_tried_again, set_up),
 		cmocka_unit_test_setup(test_absence, set_up),
 	};

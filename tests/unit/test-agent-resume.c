@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What is done to the clock after a resume, down to the system calls: which, with what, and
- * that a clock which chronyd or ntpd keeps is not touched. The clock is made up.
+ * that a clock which chronyd or ntpd keeps is not touched. The clock is made up. And what is
+ * said of the next suspension.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -29,6 +30,8 @@ static struct {
 	bool synchronised;
 	int steps, slews;
 	long slew_usec;
+	bool daemon;         /* runs, and cannot be asked */
+	const char *feature; /* control/feature-suspend, NULL if absent */
 } t;
 
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
@@ -80,6 +83,28 @@ void __wrap_time_read(const char *root, const struct time_ports *ports, struct t
 	(void)ports;
 	t.status.host.offset = t.offset;
 	*ret = t.status;
+}
+
+bool __wrap_time_daemon_runs(const char *root);
+bool __wrap_time_daemon_runs(const char *root)
+{
+	(void)root;
+	return t.daemon;
+}
+
+int __wrap_xsc_read(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		    char **ret);
+int __wrap_xsc_read(struct xs_conn *xs, xs_transaction_t tid, const char *dir, const char *key,
+		    char **ret)
+{
+	(void)xs;
+	(void)tid;
+	(void)key;
+	assert_string_equal(dir, "control/feature-suspend");
+	if (!t.feature)
+		return -ENOENT;
+	*ret = strdup(t.feature);
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* A guest whose clock is @offset ahead of the host's resumes. */
@@ -166,6 +191,11 @@ static void test_daemon_present(void **state)
 	settings_default(&settings);
 	for (size_t i = 0; i < ELEMENTSOF(offsets); i++)
 		expect(resume(&settings, offsets[i], true), "none", 0, 0);
+	/* Nor if it does not answer. */
+	t.daemon = true;
+	for (size_t i = 0; i < ELEMENTSOF(offsets); i++)
+		expect(resume(&settings, offsets[i], false), "none", 0, 0);
+	t.daemon = false;
 }
 
 static void test_not_wished_nor_possible(void **state)
@@ -188,6 +218,38 @@ static void test_not_wished_nor_possible(void **state)
 	t.refuse = 0;
 }
 
+static void check_reason(struct sources *sources, const char *feature, bool expected)
+{
+	_cleanup_(report_clear) struct report report = { 0 };
+	bool found = false;
+
+	t.feature = feature;
+	assert_int_equal(sources_report(sources, SECTION_SYSTEM, &report), 0);
+	for (size_t i = 0; i < report.n; i++)
+		if (strcmp(report.entries[i].path, "data/cant_suspend_reason") == 0)
+			found = report.entries[i].value;
+	assert_int_equal(found, expected);
+}
+
+/* In a new home the kernel does not say again that it can be suspended. */
+static void test_suspend_again(void **state)
+{
+	struct settings settings;
+	struct sources sources;
+
+	(void)state;
+	settings_default(&settings);
+	sources_init(&sources, "", &settings);
+	sources.xs = (struct xs_conn *)&t;
+	check_reason(&sources, NULL, true);
+	check_reason(&sources, "", false);
+	check_reason(&sources, "1", false);
+	check_reason(&sources, "", false);
+	check_reason(&sources, NULL, false);
+	check_reason(&sources, "0", true);
+	sources_clear(&sources);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -196,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_time_zone),
 		cmocka_unit_test(test_daemon_present),
 		cmocka_unit_test(test_not_wished_nor_possible),
+		cmocka_unit_test(test_suspend_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

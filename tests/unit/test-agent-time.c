@@ -405,6 +405,30 @@ static void test_silent_daemon(void **state)
 	assert_false(status.synchronised);
 }
 
+/* One that listens on no port of the loopback interface is known by its process. */
+static void test_unasked_daemon(void **state)
+{
+	static const char *const names[] = { "chronyd", "ntpd" };
+	const struct root *root = *state;
+
+	assert_false(time_daemon_runs(root->path));
+	root_file(root, "proc/1/comm", "systemd\n");
+	root_file(root, "proc/2/stat", "ended meanwhile\n");
+	root_file(root, "proc/3/comm", "chronyd-helper\n");
+	root_file(root, "proc/4x/comm", "chronyd\n");
+	root_file(root, "proc/sys/comm", "chronyd\n");
+	assert_false(time_daemon_runs(root->path));
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "%s\n", names[i]);
+		root_file(root, "proc/4711/comm", text);
+		assert_true(time_daemon_runs(root->path));
+		root_remove(root, "proc/4711/comm");
+		assert_false(time_daemon_runs(root->path));
+	}
+}
+
 static void test_wrong_localtime(void **state)
 {
 	const struct root *root = *state;
@@ -435,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test_setup_teardown(test_sources, root_set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_silent_daemon, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_unasked_daemon, root_set_up, root_tear_down),
 		cmocka_unit_test_setup_teardown(test_wrong_localtime, root_set_up, root_tear_down),
 	};
 

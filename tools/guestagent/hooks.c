@@ -187,15 +187,33 @@ static int wait_child(pid_t pid, int64_t deadline, int *ret)
 	}
 }
 
+/* Until no process of a group is left; not beyond @deadline, nor a SIGTERM. */
+static void wait_group(pid_t pgid, int64_t deadline)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	while (kill(-pgid, 0) == 0 && now_nsec() < deadline)
+		if (sigtimedwait(&set, NULL, &pause) == SIGTERM)
+			break;
+}
+
+/* And what it has started: a shell ends at once, the program it waits for may need time. */
 static void end_child(pid_t pid)
 {
+	int64_t deadline = now_nsec() + GRACE * (int64_t)1000000000;
 	int status;
 
 	(void)kill(-pid, SIGTERM);
-	if (wait_child(pid, now_nsec() + GRACE * (int64_t)1000000000, &status) < 0) {
+	if (wait_child(pid, deadline, &status) < 0) {
 		(void)kill(-pid, SIGKILL);
 		(void)waitpid(pid, &status, 0);
+		return;
 	}
+	wait_group(pid, deadline);
+	(void)kill(-pid, SIGKILL);
 }
 
 /* Returns 0, 1 if it failed, or a negative errno that ends the run. */

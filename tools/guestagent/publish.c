@@ -47,7 +47,7 @@ static void log_refusal(struct publisher *publisher, enum refusal refusal, const
 		log_warning(0,
 			    "%s is not reported: %d nodes are in use already. Further ones that "
 			    "do not fit are not logged; a [report] setting can make room",
-			    path, PUBLISH_NODES_MAX);
+			    path, PUBLISH_NODES_SECTIONS);
 	else
 		log_warning(err,
 			    "xenstore refused to change %s: %m; %s. Further refusals are not "
@@ -123,8 +123,16 @@ static size_t common(const char *a, const char *b)
 	return length;
 }
 
-/* In sorted order, what a path shares with any before it, it shares with the last of them. */
-static size_t count_with(const struct publisher *publisher, const char *more)
+static bool is_counted(const struct published_node *node, bool sections)
+{
+	return node->value && (node->section || !sections);
+}
+
+/*
+ * Nodes there would be with @more; of sections only, if @sections. In sorted order, what a
+ * path shares with any before it, it shares with the last of them.
+ */
+static size_t count_with(const struct publisher *publisher, const char *more, bool sections)
 {
 	const char *previous = "";
 	size_t n = 0;
@@ -132,7 +140,7 @@ static size_t count_with(const struct publisher *publisher, const char *more)
 	for (size_t i = 0; i < publisher->n || more; i++) {
 		const char *path;
 
-		while (i < publisher->n && !publisher->nodes[i].value)
+		while (i < publisher->n && !is_counted(&publisher->nodes[i], sections))
 			i++;
 		if (i < publisher->n && (!more || strcmp(publisher->nodes[i].path, more) < 0)) {
 			path = publisher->nodes[i].path;
@@ -151,7 +159,15 @@ static size_t count_with(const struct publisher *publisher, const char *more)
 
 size_t publisher_count(const struct publisher *publisher)
 {
-	return count_with(publisher, NULL);
+	return count_with(publisher, NULL, false);
+}
+
+/* Is there room for a new node at @path? */
+static bool has_room(const struct publisher *publisher, unsigned int section, const char *path)
+{
+	if (section && count_with(publisher, path, true) > PUBLISH_NODES_SECTIONS)
+		return false;
+	return count_with(publisher, path, false) <= PUBLISH_NODES_MAX;
 }
 
 /* Note that @path holds @value now, NULL for absent. */
@@ -229,7 +245,7 @@ static int put(struct publisher *publisher, unsigned int section, const char *pa
 		node->section = section;
 		return 0;
 	}
-	if (value && !(node && node->value) && count_with(publisher, path) > PUBLISH_NODES_MAX) {
+	if (value && !(node && node->value) && !has_room(publisher, section, path)) {
 		log_refusal(publisher, REFUSAL_OWN, path, 0);
 		return 0;
 	}

@@ -7,21 +7,26 @@
  * its last node. So a reporter only says what is true now.
  *
  * xenstored lets a guest own 1000 nodes, directories included, of which drivers and other
- * programs need some. The agent keeps within PUBLISH_NODES_MAX: what does not fit is left
- * out, and tried again with each report.
+ * programs need some. The agent keeps within PUBLISH_NODES_MAX, with which xen-balloon's
+ * dozen is still below 200: what does not fit is left out, and tried again with each report.
+ * What is published without a section has PUBLISH_NODES_RESERVED for itself: data/updated, a
+ * freeze and a shutdown are 15 nodes at most, with their directories, and have to be told
+ * however many devices there are.
  */
 #pragma once
 
 #include "lib/xs.h"
 #include "report.h"
 
-#define PUBLISH_NODES_MAX 190
+#define PUBLISH_NODES_MAX      184
+#define PUBLISH_NODES_RESERVED 16
+#define PUBLISH_NODES_SECTIONS (PUBLISH_NODES_MAX - PUBLISH_NODES_RESERVED)
 
 /* Kinds of refusal that are told apart in the log. */
 enum refusal {
 	REFUSAL_ACCESS, /* the toolstack keeps the node read-only */
 	REFUSAL_QUOTA,  /* xenstored's limits for a guest */
-	REFUSAL_OWN,    /* PUBLISH_NODES_MAX */
+	REFUSAL_OWN,    /* PUBLISH_NODES_MAX or _SECTIONS */
 	REFUSAL_OTHER,
 	REFUSAL_MAX
 };

@@ -33,7 +33,10 @@ static int report_suspend(struct sources *sources, struct report *report)
 
 		if (xsc_is_fatal(r))
 			return r;
-		known = r >= 0 || r == -ENOENT;
+		if (feature && strcmp(feature, "1") == 0)
+			sources->suspendable = true;
+		/* The kernel says so at boot, and not again in the home after a resume. */
+		known = r >= 0 || (r == -ENOENT && !sources->suspendable);
 	}
 	return suspend_report(sources->root, feature, known, sources->frozen, report);
 }
@@ -176,6 +179,7 @@ void sources_resumed(struct sources *sources)
 {
 	struct time_status status;
 	enum correction correction;
+	bool managed;
 	int r;
 
 	if (!sources->settings->correct)
@@ -184,7 +188,9 @@ void sources_resumed(struct sources *sources)
 	sources->correction = NULL;
 	if (!status.has_host)
 		return;
-	correction = hostclock_decide(&status.host, status.managed, status.synchronised);
+	/* One that cannot be asked does not like to be interfered with either. */
+	managed = status.managed || time_daemon_runs(sources->root);
+	correction = hostclock_decide(&status.host, managed, status.synchronised);
 	r = hostclock_apply(correction, &status.host);
 	if (r < 0) {
 		log_warning(r, "the clock is %+.3f s off and cannot be set: %m",

@@ -37,6 +37,7 @@ struct sources {
 	const struct settings *settings; /* borrowed */
 	struct xs_conn *xs; /* borrowed; NULL without xenstore, whose facts are then left out */
 	bool frozen;        /* file systems are, on the host's wish */
+	bool suspendable;   /* the kernel said since boot that it is */
 	struct net_table table;
 	struct vif_memory vifs;
 	struct vif_histories vif_histories;

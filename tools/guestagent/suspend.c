@@ -36,7 +36,7 @@ int suspend_report(const char *root, const char *feature, bool feature_known, bo
 		reason = "file systems are frozen on the host's wish: thaw them first";
 	else if (has_pci(root))
 		reason = "PCI devices of the host are passed through: detach them first";
-	else if (feature_known && (!feature || strcmp(feature, "1") != 0))
+	else if (feature_known && (!feature || strcmp(feature, "0") == 0))
 		reason = "the kernel does not offer control/feature-suspend";
 	return report_add(report, "data/cant_suspend_reason", reason);
 }

@@ -2,6 +2,7 @@
 #include "timesync.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -153,6 +154,31 @@ void time_read(const char *root, const struct time_ports *ports, struct time_sta
 		read_kernel(root, ret);
 	ret->rtc_local = rtc_is_local(root);
 	ret->has_host = hostclock_read(root, ret->rtc_local, &ret->host) >= 0;
+}
+
+bool time_daemon_runs(const char *root)
+{
+	static const char digits[] = "0123456789";
+	char path[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%s/proc", root);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		_cleanup_free_ char *name = NULL;
+
+		if (entry->d_name[strspn(entry->d_name, digits)])
+			continue;
+		/* It may have ended meanwhile. */
+		if (file_read_line(&name, "%s/proc/%s/comm", root, entry->d_name) >= 0)
+			found = strcmp(name, "chronyd") == 0 || strcmp(name, "ntpd") == 0;
+	}
+	closedir(dir);
+	return found;
 }
 
 static int report_source(const struct time_status *status, struct report *report)

@@ -48,6 +48,15 @@ extern const struct time_ports time_ports_default;
 void time_read(const char *root, const struct time_ports *ports, struct time_status *ret);
 
 /*
+ * time_daemon_runs - is there a process that is called as chronyd or ntpd are?
+ * @root: as above
+ *
+ * Finds those that time_read() cannot ask: chronyd with "cmdport 0", ntpd that listens
+ * elsewhere or does not answer, OpenNTPD. Looks at each process, so not for each report.
+ */
+bool time_daemon_runs(const char *root);
+
+/*
  * time_report - add data/xenpv/time to @report
  * @watch: steps, or NULL if nobody counts them
  * @correction: name of what was done after the last resume, or NULL
