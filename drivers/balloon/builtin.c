@@ -16,6 +16,8 @@
 
 /* How long an allocation that failed waits for the built-in balloon's thread. */
 #define RESCUE_MS	500
+/* How long its thread is given to see that its target has changed. */
+#define NUDGE_MS	20
 
 /* Guarded by xbal_lock. */
 static struct {
@@ -55,6 +57,8 @@ static void set_target(u64 pages)
 	 */
 	if (target == READ_ONCE(builtin.stats->target_pages) && owned() != pages) {
 		builtin.set_target(READ_ONCE(builtin.stats->current_pages));
+		/* Its thread has to see that before the target is back. */
+		msleep(NUDGE_MS);
 		builtin.nudges++;
 	}
 	builtin.set = target;
