@@ -204,7 +204,9 @@ static void connect_rings(struct vif *v)
 		ctrl_begin(v);
 	report_fault(v, before);
 	set_state(v, XenbusStateConnected);
+	before = v->fault;
 	tx_serve(v);
+	report_fault(v, before);
 }
 
 static void watch_token(const struct vif *v, char *buf, size_t size)
@@ -321,7 +323,7 @@ static void read_fault(struct vif *v)
 {
 	char *word = xs_get(v->path, "fault");
 	size_t len = word ? strcspn(word, "@!") : 0;
-	enum fault before = v->fault;
+	enum fault before = v->fault, now;
 
 	for (unsigned int i = 0; word && i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (faults[i] && strlen(faults[i]) == len && strncmp(word, faults[i], len) == 0)
@@ -334,6 +336,7 @@ static void read_fault(struct vif *v)
 		v->offers_ctrl = true;
 		xs_put(v->path, "feature-ctrl-ring", 1);
 	}
+	now = v->fault;
 	if (v->connected)
 		ctrl_late(v);
 	/* Somebody else wrote our state to see what comes of it. */
@@ -346,6 +349,7 @@ static void read_fault(struct vif *v)
 		tx_serve(v);
 		rx_serve(v);
 	}
+	report_fault(v, now);
 }
 
 static void backend_changed(const char *path);
