@@ -25,6 +25,7 @@ static struct {
 	void (*set_target)(unsigned long target);
 	s64 difference;		/* memory/target minus its target */
 	u64 set;		/* the last target that it was given, in its own count */
+	u64 owned;		/* what the guest had then */
 	u64 nudges;
 } builtin;
 
@@ -49,18 +50,25 @@ static u64 owned(void)
 
 static void set_target(u64 pages)
 {
-	u64 target = theirs(pages);
+	u64 target = theirs(pages), have = owned();
 
 	/*
 	 * It sleeps for an hour after some failures, until what is missing has
 	 * changed: the same order again would not wake it.
 	 */
-	if (target == READ_ONCE(builtin.stats->target_pages) && owned() != pages) {
-		builtin.set_target(READ_ONCE(builtin.stats->current_pages));
+	if (target == READ_ONCE(builtin.stats->target_pages) && have != pages &&
+	    have == builtin.owned) {
+		u64 current_pages = READ_ONCE(builtin.stats->current_pages);
+
+		builtin.set_target(current_pages);
+		builtin.nudges++;
 		/* Its thread has to see that before the target is back. */
 		msleep(NUDGE_MS);
-		builtin.nudges++;
+		/* Who else has given an order meanwhile is heard at the next look. */
+		if (READ_ONCE(builtin.stats->target_pages) != current_pages)
+			return;
 	}
+	builtin.owned = have;
 	builtin.set = target;
 	builtin.set_target(target);
 }
