@@ -202,18 +202,23 @@ static bool in_slab(const struct xvif_tx_slot *head, struct page *page)
 static void keep_packet(struct xvif_tx *tx, u16 id, struct xvif_tx_slot *head)
 {
 	struct xenpv_gntpool *refs = &tx->refs;
+	struct sk_buff *skb = head->ptr;
 
 	/* The last one takes its place in the pool; it was looked at before. */
 	refs->ent[id] = refs->ent[--refs->nr_refs];
 	if (head->kind == XVIF_TX_KEPT)
 		return;
 	head->kind = XVIF_TX_KEPT;
-	/* Nobody else is to wait for it. */
-	skb_zcopy_clear(head->ptr, false);
-	skb_orphan(head->ptr);
-	skb_dst_drop(head->ptr);
-	nf_reset_ct(head->ptr);
-	kmemleak_not_leak(head->ptr);
+	/* Nobody else is to wait for it. What a clone shares is not ours alone to let go. */
+	if (!skb_cloned(skb))
+		skb_zcopy_clear(skb, false);
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	if (skb->fclone == SKB_FCLONE_CLONE)
+		kmemleak_not_leak(container_of(skb, struct sk_buff_fclones, skb2));
+	else
+		kmemleak_not_leak(skb);
 }
 
 /**
