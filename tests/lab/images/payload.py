@@ -95,7 +95,9 @@ def host_files():
         "usr/lib/systemd/system/xenpv-backendd.service": packaging
         / "systemd/xenpv-backendd.service",
         "usr/lib/sysusers.d/xenpv-backend.conf": packaging / "sysusers.d/xenpv-backend.conf",
-        "usr/lib/modprobe.d/xenpv-backend.conf": packaging / "modprobe.d/xenpv-backend.conf",
+        "usr/lib/systemd/system/xenpv-backend-modules.service": packaging
+        / "systemd/xenpv-backend-modules.service",
+        "usr/share/xenpv/xenpv-backend.conf": packaging / "modprobe.d/xenpv-backend.conf",
         "usr/lib/modules-load.d/xenpv-backend.conf": packaging
         / "modules-load.d/xenpv-backend.conf",
         "etc/xenpv/backendd.conf": packaging / "config/backendd.conf",
