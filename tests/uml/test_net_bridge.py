@@ -49,6 +49,8 @@ class State:
         self._watches = [env.store.watch(f"{path}/state") for path in ends]
         for watch in self._watches:
             watch.get(env.scaled(20))  # the first event comes by itself
+        # the status file is a moment behind
+        env.await_(lambda: guest.domid in env.backend.workers(), "the worker's process id")
         self._seen = self._look()
 
     def _look(self):
