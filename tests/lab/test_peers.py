@@ -35,6 +35,18 @@ def stock_frontend_on_daemon(env):
     use(env)
 
 
+@case(benches="lab", guests="pvh", timeout=60)
+def kernels_backends_stay_away(env):
+    """modprobe is told so from the daemon's start on, also while it is down."""
+    same = "cmp /usr/share/xenpv/xenpv-backend.conf /run/modprobe.d/xenpv-backend.conf"
+    env.host.run(same)
+    env.backend.restart()
+    env.host.run(same)
+    env.host.run("systemctl stop xenpv-backendd.service", timeout=60)
+    env.host.run(same)
+    env.host.run("systemctl start xenpv-backendd.service", timeout=60)
+
+
 @case(
     benches="lab",
     frontend="xen-blkfront",
