@@ -79,7 +79,7 @@ static void delete_files(const char *name)
 	struct plan plan = { 0 };
 	struct problem p = { 0 };
 
-	assert_int_equal(persist_remove_plan(&site, name, &plan, &p), 0);
+	assert_int_equal(persist_remove_plan(&site, name, false, &plan, &p), 0);
 	carry_out(&plan);
 	assert_false(persist_exists(&site, name));
 }
@@ -160,6 +160,30 @@ static void test_port_after_vlan(void **state)
 	delete_files("xenbr0");
 }
 
+/* A VLAN is not to be lost with the bridge whose file it stands in. */
+static void test_port_before_vlan(void **state)
+{
+	struct plan plan = { 0 };
+	struct problem p = { 0 };
+
+	(void)state;
+	create("gextbr1", &eth1, 0);
+	create("gextbr2", &eth1, 20);
+	assert_int_equal(persist_remove_plan(&site, "gextbr1", false, &plan, &p), -EBUSY);
+	assert_int_equal(p.status, EXIT_REFUSED);
+	assert_non_null(strstr(p.text, "delete gextbr2 first"));
+	plan_clear(&plan);
+	assert_int_equal(persist_remove_plan(&site, "gextbr1", true, &plan, &p), 0);
+	carry_out(&plan);
+	assert_false(is_there("05-xenpv-gextbr1-port.network"));
+	delete_files("gextbr2");
+	assert_false(is_there("05-xenpv-gextbr1-port.network.d/xenpv-gextbr2.conf"));
+	create("gextbr1", &eth1, 0);
+	create("gextbr2", &eth1, 20);
+	delete_files("gextbr2");
+	delete_files("gextbr1");
+}
+
 /* It stood in a file that networkd does not use any more. */
 static void test_mtu(void **state)
 {
@@ -181,6 +205,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parent_is_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_after_vlan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_port_before_vlan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
 	};
 

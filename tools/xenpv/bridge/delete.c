@@ -18,6 +18,7 @@ struct wish {
 struct removal {
 	const struct site *site;
 	const char *name;
+	bool force;
 	struct problem *problem;
 	int result;
 };
@@ -26,7 +27,8 @@ static void remove_files(struct plan *plan, void *userdata)
 {
 	struct removal *removal = userdata;
 
-	removal->result = persist_remove_plan(removal->site, removal->name, plan, removal->problem);
+	removal->result = persist_remove_plan(removal->site, removal->name, removal->force, plan,
+					      removal->problem);
 }
 
 /* Ports of guests, and of whoever else put an interface on the bridge. */
@@ -60,7 +62,12 @@ static int delete (struct site *site, const struct wish *w, bool json, struct pr
 {
 	_cleanup_(demolition_clear) struct demolition d = { 0 };
 	_cleanup_(plan_clear) struct plan plan = { 0 };
-	struct removal removal = { .site = site, .name = w->name, .problem = p };
+	struct removal removal = {
+		.site = site,
+		.name = w->name,
+		.force = w->force,
+		.problem = p,
+	};
 	struct json_object *o;
 	int r;
 
@@ -103,7 +110,7 @@ int cmd_bridge_delete(int argc, char **argv, bool json)
 	struct wish w = { 0 };
 	struct site site = SITE_INIT;
 	const struct opt opts[] = {
-		{ "force", 'f', OPT_FLAG, &w.force, NULL, "even if guests are on it" },
+		{ "force", 'f', OPT_FLAG, &w.force, NULL, "even if guests are on it, or files of another bridge need its own" },
 		{ "dry-run", 0, OPT_FLAG, &w.dry_run, NULL,
 		  "check, print what would be done, change nothing" },
 		SITE_OPTIONS(&site),

@@ -488,11 +488,62 @@ static int plan_removal(const char *path, void *userdata)
 	return 0;
 }
 
-int persist_remove_plan(const struct site *site, const char *bridge, struct plan *plan,
+/* Is the VLAN of this drop-in, xenpv-<bridge>.conf, asked for by an interface's own file, too? */
+static bool parent_asks(const struct site *site, const char *dropin)
+{
+	_cleanup_(closedirp) DIR *dir = opendir(site->network);
+	const struct dirent *e;
+	char path[PATH_MAX];
+
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, PARENT_PREFIX, strlen(PARENT_PREFIX)) != 0)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s/%s", site->network, e->d_name, dropin) <
+			    (int)sizeof(path) &&
+		    access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whose VLAN would not be made at boot any more, without the file of the bridge's port? */
+static int refuse_vlans(const struct site *site, const char *bridge, struct problem *p)
+{
+	char folder[PATH_MAX], name[IFNAMSIZ];
+	_cleanup_(closedirp) DIR *dir = NULL;
+	const struct dirent *e;
+
+	if (snprintf(folder, sizeof(folder), "%s/" PREFIX "%s-port.network.d", site->network,
+		     bridge) >= (int)sizeof(folder))
+		return -ENAMETOOLONG;
+	dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	while ((e = readdir(dir))) {
+		int n = -1;
+
+		/* Not the bridge's own: nothing of it is left. */
+		if (sscanf(e->d_name, "xenpv-%15[^./].conf%n", name, &n) != 1 || n < 0 ||
+		    e->d_name[n] || !strcmp(name, bridge) || parent_asks(site, e->d_name))
+			continue;
+		return problem_set(p, EXIT_REFUSED, -EBUSY,
+				   "%s: its file for networkd has the VLAN of %s made at boot, see "
+				   "%s/%s; delete %s first, or have its VLAN left out at the next "
+				   "boot with --force",
+				   bridge, name, folder, e->d_name, name);
+	}
+	return 0;
+}
+
+int persist_remove_plan(const struct site *site, const char *bridge, bool force, struct plan *plan,
 			struct problem *p)
 {
-	int r = each_file(site, bridge, plan_removal, plan);
+	int r = force ? 0 : refuse_vlans(site, bridge, p);
 
+	if (r == -EBUSY)
+		return r;
+	if (r >= 0)
+		r = each_file(site, bridge, plan_removal, plan);
 	if (r < 0)
 		return problem_set(p, EXIT_FAILED, r, "%s: cannot list %s: %m", bridge,
 				   site->network);

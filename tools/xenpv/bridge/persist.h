@@ -21,8 +21,13 @@
 int persist_plan(const struct site *site, const struct blueprint *b, struct plan *plan,
 		 struct problem *p);
 
-/* Append the steps that remove whatever there is of a bridge's files. */
-int persist_remove_plan(const struct site *site, const char *bridge, struct plan *plan,
+/*
+ * persist_remove_plan - append the steps that remove whatever there is of a bridge's files
+ *
+ * Unless forced, this is refused while another bridge's VLAN is made at boot by the file of this
+ * bridge's port.
+ */
+int persist_remove_plan(const struct site *site, const char *bridge, bool force, struct plan *plan,
 			struct problem *p);
 
 /* Has the bridge any of these files? */
