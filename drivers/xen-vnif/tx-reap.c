@@ -88,6 +88,18 @@ static bool in_flight(const struct xvif_tx *tx, u16 id, u32 published)
 	       xvif_tx_shown(published, READ_ONCE(tx->slot[id].index));
 }
 
+/*
+ * Netpoll, without a budget, may come with interrupts off, in which a frame of
+ * XDP cannot be returned. The poll that has a budget takes it.
+ */
+static bool must_wait(const struct xvif_tx *tx, const struct xen_netif_tx_response *rsp,
+		      u32 published)
+{
+	if (rsp->status == XEN_NETIF_RSP_NULL || !in_flight(tx, rsp->id, published))
+		return false;
+	return tx->slot[tx->slot[rsp->id].head].kind == XVIF_TX_XDP;
+}
+
 static bool take_response(struct xvif_queue *q, const struct xen_netif_tx_response *rsp,
 			  u32 published, int budget, struct done *done)
 {
@@ -166,6 +178,8 @@ bool xvif_tx_reap(struct xvif_queue *q, int budget)
 		for (; tx->cons != prod && limit; limit--) {
 			/* Once, so that what is checked is what is used (XSA-155). */
 			RING_COPY_RESPONSE(tx, tx->cons, &rsp);
+			if (unlikely(!budget && must_wait(tx, &rsp, published)))
+				break;
 			if (unlikely(!take_response(q, &rsp, published, budget, &done)))
 				break;
 			tx->eoi.progress = true;
