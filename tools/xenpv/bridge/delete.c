@@ -110,7 +110,8 @@ int cmd_bridge_delete(int argc, char **argv, bool json)
 	struct wish w = { 0 };
 	struct site site = SITE_INIT;
 	const struct opt opts[] = {
-		{ "force", 'f', OPT_FLAG, &w.force, NULL, "even if guests are on it, or files of another bridge need its own" },
+		{ "force", 'f', OPT_FLAG, &w.force, NULL,
+		  "even if guests are on it, or files of another bridge need its own" },
 		{ "dry-run", 0, OPT_FLAG, &w.dry_run, NULL,
 		  "check, print what would be done, change nothing" },
 		SITE_OPTIONS(&site),
