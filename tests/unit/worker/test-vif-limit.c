@@ -31,18 +31,29 @@ static struct vifrig_queue *q = &rig.queue[0];
 static uint8_t frame[VIFRIG_MAX_FRAME], got[VIFRIG_MAX_FRAME];
 static struct vifrig_packet packet;
 
-/* Bytes that pass from @now on within @ns, in packets of @size, asking again as told. */
+/* Bytes that pass from @now on within @ns, in packets of @size, each waiting as told. */
 static uint64_t passes(struct vif_limit *l, uint32_t size, uint64_t now, uint64_t ns)
 {
-	uint64_t end = now + ns, sum = 0, wait;
+	uint64_t end = now + ns, sum = 0;
 
-	while (now < end) {
-		wait = vif_limit_take(l, size, now);
-		if (wait)
-			now += wait;
-		else
-			sum += size;
+	for (;;) {
+		now += vif_limit_take(l, size, now);
+		if (now >= end)
+			break;
+		sum += size;
 	}
+	vif_limit_give(l, size);
+	return sum;
+}
+
+/* Bytes that pass at once. */
+static uint64_t at_once(struct vif_limit *l, uint32_t size, uint64_t now)
+{
+	uint64_t sum = 0;
+
+	while (vif_limit_take(l, size, now) == 0)
+		sum += size;
+	vif_limit_give(l, size);
 	return sum;
 }
 
@@ -74,9 +85,7 @@ static void test_arithmetic(void **state)
 			if (burst / sizes[s] > 200000 || per_second / sizes[s] > 200000)
 				continue;
 			vif_limit_init(&l, rates[r].bytes, rates[r].us, t);
-			sum = 0;
-			while (vif_limit_take(&l, sizes[s], t) == 0)
-				sum += sizes[s];
+			sum = at_once(&l, sizes[s], t);
 			/* the bucket is full at first */
 			assert_true(sum <= burst && sum + sizes[s] > burst);
 			sum = passes(&l, sizes[s], t, S);
@@ -85,9 +94,7 @@ static void test_arithmetic(void **state)
 			assert_true(sum + 2 * sizes[s] >= per_second);
 			/* idle time does not add up beyond the bucket */
 			t += 1000000 * S;
-			sum = 0;
-			while (vif_limit_take(&l, sizes[s], t) == 0)
-				sum += sizes[s];
+			sum = at_once(&l, sizes[s], t);
 			assert_true(sum <= burst && sum + sizes[s] > burst);
 			/* a clock that stands still or goes back gives nothing */
 			assert_true(vif_limit_take(&l, sizes[s], t) > 0);
@@ -98,6 +105,47 @@ static void test_arithmetic(void **state)
 	vif_limit_init(&l, 0, 0, 0);
 	for (unsigned int i = 0; i < 1000; i++)
 		assert_int_equal(vif_limit_take(&l, 65535, 0), 0);
+	vif_limit_free(&l);
+}
+
+/*
+ * Two queues, one of them with nothing but small packets that never have to be waited for: the
+ * large one of the other goes as soon as its bytes are there, and both get the rate.
+ */
+static void test_fair(void **state)
+{
+	const uint32_t small = 1000, large = 65000;
+	struct vif_limit l;
+	uint64_t t = S, flood, wait, again;
+
+	(void)state;
+	vif_limit_init(&l, 100000, 1000000, t);
+	at_once(&l, small, t);
+	for (unsigned int i = 0; i < 100; i++) {
+		wait = vif_limit_take(&l, large, t);
+		/* what it lacks at 100000 bytes a second, and the small one before it */
+		assert_in_range(wait, 1, (large + 2 * small) * (S / 100000));
+		flood = vif_limit_take(&l, small, t);
+		assert_true(flood > wait);
+		/* the next one of the flood is no sooner than that */
+		t += flood;
+		again = vif_limit_take(&l, small, t);
+		assert_in_range(again, small * (S / 100000) - 2, small * (S / 100000) + 2);
+		t += again;
+	}
+	/* 100 * (65000 + 2000) bytes */
+	assert_in_range(t - S, 66 * S, 68 * S);
+	/* what does not go is there for others */
+	wait = vif_limit_take(&l, large, t);
+	vif_limit_give(&l, large);
+	again = vif_limit_take(&l, small, t);
+	assert_true(again < wait && again <= small * (S / 100000) + 1);
+	/* and no more than the bucket holds */
+	t += 1000 * S;
+	assert_int_equal(vif_limit_take(&l, small, t), 0);
+	vif_limit_give(&l, small);
+	vif_limit_give(&l, large);
+	assert_int_equal(at_once(&l, small, t), 131000);
 	vif_limit_free(&l);
 }
 
@@ -365,8 +413,11 @@ static void test_stalled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic),       cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_held_and_changed), cmocka_unit_test(test_held_and_blocked),
+		cmocka_unit_test(test_arithmetic),
+		cmocka_unit_test(test_fair),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_held_and_changed),
+		cmocka_unit_test(test_held_and_blocked),
 		cmocka_unit_test(test_stalled),
 	};
 

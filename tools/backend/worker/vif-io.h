@@ -60,6 +60,7 @@ struct vif_tx {
 	uint32_t owner[VIF_TX_PIECES]; /* packet of each piece */
 	bool blocked;                  /* the tap takes no more at present */
 	uint64_t hold;                 /* ns; the rate limit lets nothing go before. 0: none */
+	uint32_t reserved;             /* bytes of the packet that is held */
 };
 
 /* What goes into one slot of the receive ring. */

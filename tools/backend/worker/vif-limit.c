@@ -28,13 +28,13 @@ static void fill(struct vif_limit *l, uint64_t now)
 {
 	/* by elapsed time, to the byte: what a division leaves over counts the next time */
 	wide gain = (wide)l->bytes * (now - l->last) + l->rest;
-	wide level = l->level + gain / l->period;
+	wide lack = (wide)((int64_t)depth(l) - l->level);
 
-	if (level >= depth(l)) {
-		l->level = depth(l);
+	if (gain / l->period >= lack) {
+		l->level = (int64_t)depth(l);
 		l->rest = 0;
 	} else {
-		l->level = (uint64_t)level;
+		l->level += (int64_t)(gain / l->period);
 		l->rest = (uint64_t)(gain % l->period);
 	}
 	l->last = now;
@@ -43,19 +43,26 @@ static void fill(struct vif_limit *l, uint64_t now)
 uint64_t vif_limit_take(struct vif_limit *l, uint32_t size, uint64_t now)
 {
 	uint64_t wait = 0;
-	wide lack;
 
 	if (!l->bytes)
 		return 0;
 	pthread_mutex_lock(&l->lock);
 	if (now > l->last)
 		fill(l, now);
-	if (l->level >= size) {
-		l->level -= size;
-	} else {
-		lack = (wide)(size - l->level) * l->period;
-		wait = (uint64_t)(lack / l->bytes) + 1;
-	}
+	l->level -= size;
+	if (l->level < 0)
+		wait = (uint64_t)((wide)-l->level * l->period / l->bytes) + 1;
 	pthread_mutex_unlock(&l->lock);
 	return wait;
+}
+
+void vif_limit_give(struct vif_limit *l, uint32_t size)
+{
+	if (!l->bytes)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->level += size;
+	if (l->level > (int64_t)depth(l))
+		l->level = (int64_t)depth(l);
+	pthread_mutex_unlock(&l->lock);
 }

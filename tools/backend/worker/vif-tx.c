@@ -18,8 +18,18 @@ int vif_tx_init(struct vif_queue *q)
 	return q->tx.arena ? 0 : -ENOMEM;
 }
 
+/* The packet that was held is no more. */
+static void release(struct vif_queue *q)
+{
+	if (q->tx.reserved)
+		vif_limit_give(&q->common->limit, q->tx.reserved);
+	q->tx.reserved = 0;
+	q->tx.hold = 0;
+}
+
 void vif_tx_free(struct vif_queue *q)
 {
+	release(q);
 	free(q->tx.arena);
 	q->tx.arena = NULL;
 }
@@ -119,21 +129,31 @@ static void copy_batch(struct vif_queue *q)
 	tx->nr_pieces = 0;
 }
 
-/* May a packet of this size go now? */
+/* May a packet of this size go now? What it needs is its own while it is held. */
 static bool within_rate(struct vif_queue *q, uint32_t size)
 {
+	struct vif_tx *tx = &q->tx;
 	uint64_t now, wait;
 
 	if (!q->common->limit.bytes)
 		return true;
 	now = vif_now();
-	wait = vif_limit_take(&q->common->limit, size, now);
-	if (!wait)
-		return true;
-	if (!q->tx.hold)
+	/* its slots are the guest's: what was held may be something else by now */
+	if (tx->reserved != size) {
+		release(q);
+		wait = vif_limit_take(&q->common->limit, size, now);
+		if (!wait)
+			return true;
 		VIF_STAT_ADD(q, rate_delays, 1);
-	q->tx.hold = now + wait;
-	return false;
+		tx->reserved = size;
+		tx->hold = now + wait;
+		return false;
+	}
+	if (now < tx->hold)
+		return false;
+	tx->reserved = 0;
+	tx->hold = 0;
+	return true;
 }
 
 /* Fill the batch from the ring. Returns how many packets it has. */
@@ -153,17 +173,17 @@ static uint32_t take_batch(struct vif_queue *q)
 		}
 		/* what was taken but not answered is not more than the ring has */
 		if (pending == 0) {
-			tx->hold = 0;
+			release(q);
 			break;
 		}
 		if (vif_tx_parse(&tx->ring, (uint32_t)pending, &req, text) < 0) {
 			vif_fail(q, "transmit request %u: %s", tx->ring.req_cons, text);
 			break;
 		}
-		if (req.kind == VIF_TX_PACKET && !within_rate(q, req.size))
+		if (req.kind != VIF_TX_PACKET)
+			release(q);
+		else if (!within_rate(q, req.size))
 			break;
-		/* its slots are the guest's: what was held may be something else by now, or gone */
-		tx->hold = 0;
 		tx->ring.req_cons += req.slots;
 		take_packet(q, &req);
 	}
