@@ -23,9 +23,12 @@ netdev_features_t xvif_fix_features(struct net_device *dev, netdev_features_t fe
 		features &= ~NETIF_F_TSO;
 	if (!vif->can.gso6)
 		features &= ~NETIF_F_TSO6;
-	/* A program sees packets of one page, before they could be segmented. */
+	/*
+	 * A program sees packets of one page, before they could be segmented. And
+	 * a frame that it redirects cannot say that its checksum is still to be made.
+	 */
 	if (rtnl_dereference(vif->xdp_prog))
-		features &= ~NETIF_F_GRO_HW;
+		features &= ~(NETIF_F_GRO_HW | NETIF_F_RXCSUM);
 	return features;
 }
 

@@ -46,7 +46,8 @@ static int set_prog(struct net_device *dev, struct bpf_prog *prog, struct netlin
 	WRITE_ONCE(vif->want_headroom, prog ? XDP_PACKET_HEADROOM : 0);
 	/*
 	 * Packets that come without headroom meanwhile are copied. Taking back
-	 * large packets makes another connection, else a word is enough.
+	 * large packets and those without a checksum makes another connection;
+	 * where the user had done so, a word is enough.
 	 */
 	netdev_update_features(dev);
 	xenpv_link_backend_changed(&vif->link);
