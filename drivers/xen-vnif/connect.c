@@ -92,6 +92,8 @@ static int adapt_netdev(struct xvif *vif)
 	if (dev->mtu > dev->max_mtu) {
 		netdev_warn(dev, "the backend takes no packets of more than one page: MTU %u becomes %u\n",
 			    dev->mtu, dev->max_mtu);
+		/* The host's is to come back with a backend that takes it. */
+		vif->host_mtu = 0;
 		err = dev_set_mtu(dev, dev->max_mtu);
 	}
 	return err;

@@ -57,14 +57,21 @@ static void follow_mtu(struct xvif *vif)
 	struct net_device *dev = vif->dev;
 	u32 mtu = xenbus_read_unsigned(vif->link.xdev->nodename, "mtu", 0);
 
+	/* One that the user set stays, until the host gives another. */
 	if (!mtu || mtu == vif->host_mtu)
 		return;
-	vif->host_mtu = mtu;
 	if (mtu < dev->min_mtu || mtu > dev->max_mtu) {
-		xenbus_dev_error(vif->link.xdev, -ERANGE, "%s/mtu is %u, possible are %u to %u",
-				 vif->link.xdev->nodename, mtu, dev->min_mtu, dev->max_mtu);
+		/* Not for good: without a program, or at another backend, it may do. */
+		if (mtu != vif->refused_mtu)
+			xenbus_dev_error(vif->link.xdev, -ERANGE,
+					 "%s/mtu is %u, possible are %u to %u",
+					 vif->link.xdev->nodename, mtu, dev->min_mtu,
+					 dev->max_mtu);
+		vif->refused_mtu = mtu;
 		return;
 	}
+	vif->refused_mtu = 0;
+	vif->host_mtu = mtu;
 	if (dev->mtu != mtu && !dev_set_mtu(dev, mtu))
 		netdev_info(dev, "the host changed the MTU to %u\n", mtu);
 }

@@ -265,7 +265,8 @@ struct xvif_queue {
  * @speed: of the link, as the user says, in Mb/s; rtnl
  * @duplex: the same
  * @host_mac: address that the host gave last; rtnl
- * @host_mtu: MTU that the host gave last, 0 for none; rtnl
+ * @host_mtu: MTU of the host that was taken over last, 0 for none; rtnl
+ * @refused_mtu: one that it gave since and that could not be, 0 for none; rtnl
  * @stats: counters of each queue
  * @max_queues: queues that the interface was made for
  * @debugfs: directory
@@ -303,6 +304,7 @@ struct xvif {
 	u8 duplex;
 	u8 host_mac[ETH_ALEN];
 	u32 host_mtu;
+	u32 refused_mtu;
 	struct xvif_stats __percpu **stats;
 	u32 max_queues;
 	struct dentry *debugfs;

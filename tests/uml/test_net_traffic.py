@@ -248,10 +248,18 @@ def net_xdp(env):
         while not done():
             env.net.tool("frames", "send", "xenbr0", "--dst", to, "--count", 10, *options)
 
+    front = f"/local/domain/{guest.domid}/device/vif/0"
+
+    def no_checksum(wanted):
+        """A redirected frame cannot say that it has none, so none may come without."""
+        env.await_(lambda: env.store.read(f"{front}/feature-no-csum-offload") == wanted,
+                   f"feature-no-csum-offload {wanted}", 20)  # fmt: skip
+
     def run(action, listen, source="02:77:00:00:00:99"):
         """Frames to the first interface, until enough of them came where @listen is."""
         program = guest.start_tool("xdp", first, action, "--type", "0x88b5")
         program.await_line("ready")
+        no_checksum("1")
         count = listen("count", "--count", 50, "--seconds", 30)
         count.await_line("ready")
         send_until(lambda: count.done, "--src", source)
@@ -260,6 +268,7 @@ def net_xdp(env):
         counters = program.stop()
         env.check(counters["packets"] >= 50, f"{action}: the program saw {counters}")
         env.check(counters["passed_by"] > 0, f"{action}: nothing else passed: {counters}")
+        no_checksum("0")
 
     def in_guest(command, *options):
         return guest.start_tool("frames", command, first, *options)
@@ -270,6 +279,18 @@ def net_xdp(env):
     run("pass", in_guest)
     run("tx", on_host(guest.tap(0)))
     run(f"redirect={second}", on_host(guest.tap(1)))
+    # Too large for one page a packet, and then not any more.
+    program = guest.start_tool("xdp", first, "pass", "--type", "0x88b5")
+    program.await_line("ready")
+    env.store.write(f"{front}/mtu", "9000")
+    env.await_(lambda: "9000" in (env.store.read(f"/local/domain/{guest.domid}/error/"
+                                                 "device/vif/0/error") or ""),
+               "an error that names the MTU", 20)  # fmt: skip
+    env.check(guest.read(f"/sys/class/net/{first}/mtu").strip() == "1500", "the MTU was changed")
+    program.stop()
+    env.await_(lambda: guest.read(f"/sys/class/net/{first}/mtu").strip() == "9000", "the MTU", 20)
+    env.store.write(f"{front}/mtu", "1500")
+    env.await_(lambda: guest.read(f"/sys/class/net/{first}/mtu").strip() == "1500", "1500", 20)
     # Dropped: none may come.
     program = guest.start_tool("xdp", first, "drop", "--type", "0x88b5")
     program.await_line("ready")
