@@ -58,8 +58,12 @@ static int begin(struct xvif *vif, u32 *size)
 	*size = xvif_hash_table_size(data);
 	err = xvif_ctrl_call(vif, XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE, *size, 0, 0, NULL);
 	if (!err && *size) {
-		/* A table for other queues means nothing now. */
-		if (!hash->user || !xvif_hash_table_ok(hash->table, *size, vif->nr_queues)) {
+		/*
+		 * A table for other queues means nothing now. That the user took
+		 * a table back is known to ethtool alone: we were given an even one.
+		 */
+		if (!hash->user || !netif_is_rxfh_configured(vif->dev) ||
+		    !xvif_hash_table_ok(hash->table, *size, vif->nr_queues)) {
 			hash->user = false;
 			xvif_hash_table_spread(hash->table, *size, vif->nr_queues);
 		}

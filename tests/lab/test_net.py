@@ -101,10 +101,10 @@ def stream_survives_save_and_restore(env):
 
 @case(benches="lab", guests="pvh", more_guests="pv", frontend="xen-vnif", timeout=240)
 def queues_of_an_interface(env):
-    """Two vCPUs: two queues that carry traffic, then one, then two; a hash spreads it."""
+    """Two queues that carry traffic, then one, then two, then three; a hash spreads it."""
     # By default no more queues are offered than dom0 has processors, which is one here.
-    env.backend.configure("[backend]\nmax-queues = 2\n")
-    network, guest, interface = connected(env, vcpus=2)
+    env.backend.configure("[backend]\nmax-queues = 3\n")
+    network, guest, interface = connected(env, vcpus=3)
     server = network.addresses(1)
     for queues in (2, 1, 2):
         if queues_now(guest, interface) != queues:
@@ -130,6 +130,12 @@ def queues_of_an_interface(env):
         got = [now - then for now, then in zip(by_queue(guest, interface, "rx_bytes"), before)]
         env.check(got[0] > 256 << 10 and got[1] < 16 << 10, f"{change[:20]}: received {got}")
         shown(guest, interface, back)
+    # Without a table of the user's, a new queue gets its share.
+    shown(guest, interface, "indir equal default")
+    guest.run(f"offload {interface} channels 3")
+    env.await_(lambda: queues_now(guest, interface) == 3, f"three queues on {interface}", 20)
+    env.await_(lambda: set(shown(guest, interface, "indir")["indir"]) == {0, 1, 2},
+               "a table that has all three queues", 20)  # fmt: skip
 
 
 def shown(guest, interface, words):

@@ -21,7 +21,7 @@ static const char usage[] =
 	"       offload INTERFACE FEATURE on|off\n"
 	"       offload INTERFACE channels [N]\n"
 	"       offload INTERFACE stats|info|rings|coalesce|indir\n"
-	"       offload INTERFACE indir equal N\n"
+	"       offload INTERFACE indir equal N|default\n"
 	"       offload INTERFACE coalesce rx_usecs|tx_frames N\n"
 	"       offload INTERFACE key [HEX]\n"
 	"\n"
@@ -347,7 +347,7 @@ static int hash_key(const char *text)
 	return EXIT_OK;
 }
 
-/* The indirection table, spread over the first @text queues if that is given. */
+/* The indirection table, spread over the first @text queues, or as the kernel does, if given. */
 static int indirection(const char *text)
 {
 	struct ethtool_rxfh_indir *t = calloc(1, sizeof(*t) + MAX_STRINGS * sizeof(uint32_t));
@@ -359,12 +359,17 @@ static int indirection(const char *text)
 	if (t->size > MAX_STRINGS)
 		die(EXIT_SYSTEM, "%s: an indirection table of %u entries", interface, t->size);
 	if (text) {
-		uint32_t queues = (uint32_t)number(text, "queues", 1, 65536);
+		bool reset = strcmp(text, "default") == 0;
+		uint32_t queues = reset ? 1 : (uint32_t)number(text, "queues", 1, 65536);
+		uint32_t size = t->size;
 
 		t->cmd = ETHTOOL_SRXFHINDIR;
-		for (uint32_t i = 0; i < t->size; i++)
+		for (uint32_t i = 0; i < size; i++)
 			t->ring_index[i] = i % queues;
+		/* A table of no entry takes the user's back. */
+		t->size = reset ? 0 : size;
 		need(t, "change of the indirection table");
+		t->size = size;
 	}
 	t->cmd = ETHTOOL_GRXFHINDIR;
 	need(t, "indirection table");
