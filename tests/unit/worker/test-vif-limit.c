@@ -102,6 +102,10 @@ static void test_arithmetic(void **state)
 			vif_limit_free(&l);
 		}
 	}
+	vif_limit_init(&l, UINT64_MAX, 1, S);
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(vif_limit_take(&l, 65535, S + i * 1000), 0);
+	vif_limit_free(&l);
 	vif_limit_init(&l, 0, 0, 0);
 	for (unsigned int i = 0; i < 1000; i++)
 		assert_int_equal(vif_limit_take(&l, 65535, 0), 0);

@@ -3,9 +3,11 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-static uint64_t depth(const struct vif_limit *l)
+static int64_t depth(const struct vif_limit *l)
 {
-	return l->bytes > VIF_LIMIT_MIN_BURST ? l->bytes : VIF_LIMIT_MIN_BURST;
+	if (l->bytes > INT64_MAX / 2)
+		return INT64_MAX / 2;
+	return l->bytes > VIF_LIMIT_MIN_BURST ? (int64_t)l->bytes : VIF_LIMIT_MIN_BURST;
 }
 
 void vif_limit_init(struct vif_limit *l, uint64_t bytes, uint32_t us, uint64_t now)
@@ -28,10 +30,10 @@ static void fill(struct vif_limit *l, uint64_t now)
 {
 	/* by elapsed time, to the byte: what a division leaves over counts the next time */
 	wide gain = (wide)l->bytes * (now - l->last) + l->rest;
-	wide lack = (wide)((int64_t)depth(l) - l->level);
+	wide lack = (wide)(depth(l) - l->level);
 
 	if (gain / l->period >= lack) {
-		l->level = (int64_t)depth(l);
+		l->level = depth(l);
 		l->rest = 0;
 	} else {
 		l->level += (int64_t)(gain / l->period);
@@ -62,7 +64,7 @@ void vif_limit_give(struct vif_limit *l, uint32_t size)
 		return;
 	pthread_mutex_lock(&l->lock);
 	l->level += size;
-	if (l->level > (int64_t)depth(l))
-		l->level = (int64_t)depth(l);
+	if (l->level > depth(l))
+		l->level = depth(l);
 	pthread_mutex_unlock(&l->lock);
 }
