@@ -131,6 +131,36 @@ def flush(rig):
     snapshot.expect_same(before, rig.dom0, [rig.runtime, rig.network], "after delete")
 
 
+def flush_nic_gone(rig):
+    """Addresses that were taken from a NIC are not another's, whoever deleted its bridge."""
+    saved = f"{rig.runtime}/bridges/gextbr1.addresses"
+
+    def other_nic(what):
+        rig.bridge("create", "gextbr1", "--netdev", "eth2")
+        rig.bridge("delete", "gextbr1")
+        check("10.1.0.1" not in str(rig.dom0.json("address", "show")),
+              f"eth2 has the addresses of eth1 {what}")
+        check(not os.path.exists(saved), f"{saved} is left {what}")
+
+    rig.nic("eth2")
+    for what in ("delete", "ip link"):
+        rig.nic("eth1")
+        rig.dom0.ip("address add 10.1.0.1/24 dev eth1")
+        rig.bridge("create", "gextbr1", "--netdev", "eth1", "--flush")
+        with open(saved, encoding="utf-8") as f:
+            kept = f.read()
+        rig.dom0.ip("link del eth1")
+        if what == "delete":
+            rig.bridge("delete", "gextbr1")
+            check(not os.path.exists(saved), f"{saved} is left by delete")
+            # what an earlier version has left
+            with open(saved, "w", encoding="utf-8") as f:
+                f.write(kept)
+        else:
+            rig.dom0.ip("link del gextbr1")
+        other_nic(f"after {what}")
+
+
 def refusals(rig):
     """Each check says no, names what is wrong, and nothing has changed."""
     dom0_nic(rig)
@@ -431,6 +461,6 @@ def renamed(rig):
     check(reaches(rig.dom0, "eth0", "10.0.0.2"), "dom0 does not reach the outside")
 
 
-CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
-         rollback_gextbr, rollback_vlan, rollback_intbr, rollback_gintbr, broken, terminated,
-         at_once, beside_watch, renamed]
+CASES = [keeps_dom0, stream_survives, nic_down, flush, flush_nic_gone, refusals, force,
+         rollback_xenbr, rollback_gextbr, rollback_vlan, rollback_intbr, rollback_gintbr, broken,
+         terminated, at_once, beside_watch, renamed]

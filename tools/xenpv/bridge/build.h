@@ -39,7 +39,6 @@ struct demolition {
 	uint32_t number;
 	struct record record;
 	struct addressing addressing; /* what is to be given to the NIC */
-	bool have_addresses_file;
 };
 
 void demolition_clear(struct demolition *d);

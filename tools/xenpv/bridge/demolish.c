@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "xenpv/bridge/build.h"
@@ -91,8 +92,17 @@ static int load_addresses(const struct site *site, struct demolition *d, struct 
 			"%s: cannot read the addresses of %s from %s: %m; remove the file "
 			"and set them yourself",
 			d->bridge->name, d->record.port, path);
-	d->have_addresses_file = true;
 	return 0;
+}
+
+/* Another NIC on a bridge of this name would be given them. */
+static void forget_addresses(const struct site *site, const struct demolition *d, struct plan *plan)
+{
+	char path[PATH_MAX];
+
+	site_addresses_path(site, d->bridge->name, path, sizeof(path));
+	if (access(path, F_OK) == 0)
+		plan_file(plan, path, NULL);
 }
 
 static int demolish_gextbr(const struct site *site, struct demolition *d, struct plan *plan,
@@ -100,12 +110,13 @@ static int demolish_gextbr(const struct site *site, struct demolition *d, struct
 {
 	const struct record *record = &d->record;
 	const struct link *port = link_by_name(&site->links, record->port);
-	char path[PATH_MAX];
 	int r;
 
-	/* The NIC may be gone, unplugged or in another place by now. */
-	if (!port || port->master != d->bridge->index || record->made_vlan)
+	/* The NIC may be gone, unplugged or in another place by now, and its addresses with it. */
+	if (!port || port->master != d->bridge->index || record->made_vlan) {
+		forget_addresses(site, d, plan);
 		return 0;
+	}
 	r = load_addresses(site, d, p);
 	if (r < 0)
 		return r;
@@ -117,10 +128,7 @@ static int demolish_gextbr(const struct site *site, struct demolition *d, struct
 	plan_flags(plan, port->name, IFF_NOARP | IFF_MULTICAST | IFF_UP, record->flags,
 		   port->flags);
 	plan_give(plan, port->name, &d->addressing);
-	if (d->have_addresses_file) {
-		site_addresses_path(site, d->bridge->name, path, sizeof(path));
-		plan_file(plan, path, NULL);
-	}
+	forget_addresses(site, d, plan);
 	return 0;
 }
 
