@@ -38,6 +38,7 @@ struct demolition {
 	enum shape shape;
 	uint32_t number;
 	struct record record;
+	bool force;                   /* a xenbr also without its NIC */
 	struct addressing addressing; /* what is to be given to the NIC */
 };
 

@@ -29,6 +29,21 @@ static void restore_inet6(struct plan *plan, const char *dev, const struct recor
 		plan_sysctl(plan, "ipv6", dev, "disable_ipv6", bool_text(!record->inet6), value);
 }
 
+static int refuse_without_nic(const struct demolition *d, const struct link *port,
+			      const struct link *dom0, struct problem *p)
+{
+	if (port && !port->master)
+		return problem_set(p, EXIT_REFUSED, -ENODEV,
+				   "%s: its NIC %s is no longer on it; put it back, or delete the "
+				   "bridge nevertheless with --force",
+				   d->bridge->name, port->name);
+	return problem_set(p, EXIT_REFUSED, -ENODEV,
+			   "%s: its NIC %s is gone; bring it back, or delete the bridge without it "
+			   "with --force; then %s goes, too, with its addresses",
+			   d->bridge->name, d->record.port[0] ? d->record.port : "(unknown)",
+			   dom0 ? dom0->name : "dom0's interface");
+}
+
 static int demolish_xenbr(const struct site *site, struct demolition *d, struct plan *plan,
 			  struct problem *p)
 {
@@ -40,11 +55,11 @@ static int demolish_xenbr(const struct site *site, struct demolition *d, struct 
 	uint8_t mode = port ? port->addr_gen_mode : 0;
 	int r;
 
-	if (!port || port->master != d->bridge->index)
-		return problem_set(p, EXIT_REFUSED, -ENODEV,
-				   "%s: its NIC %s is no longer on it; put it back, or remove the "
-				   "bridge by hand",
-				   d->bridge->name, record->port);
+	if ((!port || port->master != d->bridge->index) && !d->force)
+		return refuse_without_nic(d, port, dom0, p);
+	/* There is nothing to give dom0's addresses to: they go with its interface. */
+	if (!port || (port->master && port->master != d->bridge->index))
+		return 0;
 	if (dom0) {
 		r = addressing_load(site->rt, dom0->index, dom0->name, &d->addressing, p);
 		if (r < 0)
@@ -56,7 +71,8 @@ static int demolish_xenbr(const struct site *site, struct demolition *d, struct 
 		plan_rename(plan, dom0->name, away);
 	}
 	plan_flags(plan, port->name, IFF_UP, 0, port->flags);
-	plan_master(plan, port->name, NULL, d->bridge->name);
+	if (port->master)
+		plan_master(plan, port->name, NULL, d->bridge->name);
 	if (!mac_is_zero(&record->mac))
 		plan_mac(plan, port->name, &record->mac, &port->mac);
 	restore_inet6(plan, port->name, record);
