@@ -101,7 +101,13 @@ static const struct rule_case cases[] = {
 	{ { GUEST("a", VNIF("02:17:42:2f:01:01", "xenbr0")) }, 0, "is in lower case" },
 	{ { GUEST("a", "'bridge=xenbr0'") }, 1, "it has no mac=" },
 	/* bridges */
-	{ { GUEST("a", "'mac=02:17:42:2F:01:01'") }, 1, "it names no bridge" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01'") },
+	  0,
+	  "it names no bridge, and xl takes xenbr0 by default" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01'," VNIF("02:17:42:2F:01:02", "xenbr0")) },
+	  1,
+	  "vif[1]: bridge=xenbr0 is that of vif[0], too" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,backend=netdom'") }, 0, NULL },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "")) }, 1, "it names no bridge" },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "xenbr9")) }, 1, "bridge=xenbr9 does not exist" },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "xenbr1")) },
@@ -119,6 +125,26 @@ static const struct rule_case cases[] = {
 	  "routed, not" },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,script=/etc/xen/scripts/vif-nat'") }, 0, "routed" },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr0,script=vif-bridge'") }, 0, NULL },
+	/* bridges of Open vSwitch are not the kernel's: neither that they are there, nor how many
+	 */
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-openvswitch'") }, 0, NULL },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,script=/etc/xen/scripts/vif-openvswitch,"
+		       "bridge=ovsbr0.10:20:30'") },
+	  0,
+	  NULL },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr1,script=vif-openvswitch',"
+		       "'mac=02:17:42:2F:01:02,bridge=xenbr1,script=vif-openvswitch'") },
+	  0,
+	  NULL },
+	{ { GUEST("a", "'mac=00:16:3E:00:01:01,bridge=ovsbr0,script=vif-openvswitch'") },
+	  1,
+	  "does not begin with 02:17:42:2F" },
+	{ { GUEST("a", "'bridge=ovsbr0,script=vif-openvswitch'") }, 1, "it has no mac=" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-openvswitch'"),
+	    GUEST("b", "'mac=02:17:42:2F:01:01,bridge=ovsbr1,script=vif-openvswitch'") },
+	  1,
+	  "is that of a vif[0] (1.cfg:3), too" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0'") }, 1, "ovsbr0 does not exist" },
 	/* form */
 	{ { GUEST("a", "' mac = 02:17:42:2F:01:01 , bridge = xenbr0 '") }, 0, NULL },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr0,,'") }, 0, NULL },

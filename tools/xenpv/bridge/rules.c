@@ -8,6 +8,9 @@
 #include "lib/cleanup.h"
 #include "xenpv/bridge/shape.h"
 
+/* libxl's, where no bridge is named */
+#define DEFAULT_BRIDGE "xenbr0"
+
 /* One VNIF with whose it is, for sorting. */
 struct entry {
 	const struct guest *guest;
@@ -34,10 +37,24 @@ static int by_mac(const void *pa, const void *pb)
 	return d ? d : order(a, b);
 }
 
+/* The bridge that xl will take; "" if nobody knows. */
+static const char *bridge_of(const struct vnif *vnif)
+{
+	if (vnif->bridge)
+		return vnif->bridge;
+	return vnif->routed || vnif->elsewhere ? "" : DEFAULT_BRIDGE;
+}
+
+/* Is it on a bridge of this host's kernel? */
+static bool is_bridged(const struct vnif *vnif)
+{
+	return *bridge_of(vnif) && !vnif->elsewhere && !vnif->routed && !vnif->switched;
+}
+
 static int by_bridge(const void *pa, const void *pb)
 {
 	const struct entry *a = pa, *b = pb;
-	int d = strcmp(a->vnif->bridge, b->vnif->bridge);
+	int d = strcmp(bridge_of(a->vnif), bridge_of(b->vnif));
 
 	return d ? d : order(a, b);
 }
@@ -80,6 +97,7 @@ static void check_bridge(const struct entry *e, const struct host_facts *host,
 			 struct findings *findings)
 {
 	const struct vnif *vnif = e->vnif;
+	const char *bridge = bridge_of(vnif);
 
 	if (vnif->routed) {
 		REPORT(e, SEVERITY_WARNING,
@@ -88,13 +106,18 @@ static void check_bridge(const struct entry *e, const struct host_facts *host,
 	}
 	if (vnif->elsewhere)
 		return; /* not our bridges */
-	if (!vnif->bridge || !*vnif->bridge)
+	if (!vnif->bridge)
+		REPORT(e, SEVERITY_WARNING,
+		       "it names no bridge, and xl takes %s by default; write bridge=%s, or "
+		       "another",
+		       bridge, bridge);
+	if (!*bridge)
 		REPORT(e, SEVERITY_ERROR, "it names no bridge; add bridge=...");
-	else if (!host->any_bridge && !bridge_exists(host, vnif->bridge))
+	else if (!vnif->switched && !host->any_bridge && !bridge_exists(host, bridge))
 		REPORT(e, SEVERITY_ERROR,
 		       "bridge=%s does not exist; create it with \"xenpv bridge create\", or name "
 		       "another",
-		       vnif->bridge);
+		       bridge);
 }
 
 static void check_guest(const struct guest *guest, const struct host_facts *host,
@@ -116,14 +139,14 @@ static void check_guest(const struct guest *guest, const struct host_facts *host
 		for (size_t k = 0; k < i; k++) {
 			const struct vnif *other = &guest->vnif[k];
 
-			if (!e.vnif->bridge || !other->bridge || !*e.vnif->bridge ||
+			if (!*bridge_of(e.vnif) || e.vnif->switched || other->switched ||
 			    e.vnif->elsewhere != other->elsewhere ||
-			    strcmp(e.vnif->bridge, other->bridge) != 0)
+			    strcmp(bridge_of(e.vnif), bridge_of(other)) != 0)
 				continue;
 			REPORT(&e, SEVERITY_ERROR,
 			       "bridge=%s is that of vif[%zu], too; put each on a bridge of its "
 			       "own",
-			       e.vnif->bridge, k);
+			       bridge_of(e.vnif), k);
 			break;
 		}
 	}
@@ -162,9 +185,9 @@ static void check_bridges(struct entry *entries, size_t n, const struct host_fac
 	qsort(entries, n, sizeof(*entries), by_bridge);
 	for (size_t i = 0, run = 0; i < n; i++) {
 		const struct entry *e = &entries[i];
-		const char *name = e->vnif->bridge;
+		const char *name = bridge_of(e->vnif);
 
-		if (i > 0 && !strcmp(entries[i - 1].vnif->bridge, name)) {
+		if (i > 0 && !strcmp(bridge_of(entries[i - 1].vnif), name)) {
 			if (++run == BRIDGE_VNIFS_MAX)
 				REPORT(e, SEVERITY_ERROR,
 				       "%s has more than %d VNIFs with this one; use another "
@@ -235,12 +258,9 @@ int rules_check(const struct guests *guests, const struct host_facts *host,
 	check_duplicates(entries, n, findings);
 	n = 0;
 	for (size_t i = 0; i < guests->n; i++)
-		for (size_t k = 0; k < guests->item[i].n; k++) {
-			const struct vnif *vnif = &guests->item[i].vnif[k];
-
-			if (vnif->bridge && *vnif->bridge && !vnif->elsewhere && !vnif->routed)
+		for (size_t k = 0; k < guests->item[i].n; k++)
+			if (is_bridged(&guests->item[i].vnif[k]))
 				n = append(entries, n, &guests->item[i], k);
-		}
 	check_bridges(entries, n, host, findings);
 	return findings->error;
 }

@@ -75,11 +75,12 @@ static char *strip(char *s)
 }
 
 /* vif-bridge, with or without a path, and ours and Open vSwitch's, plug into a bridge. */
-static bool script_uses_bridge(const char *script)
+static void take_script(const char *script, struct vnif *vnif)
 {
 	const char *name = strrchr(script, '/') ? strrchr(script, '/') + 1 : script;
 
-	return strcmp(name, "vif-route") != 0 && strcmp(name, "vif-nat") != 0;
+	vnif->routed = !strcmp(name, "vif-route") || !strcmp(name, "vif-nat");
+	vnif->switched = !strcmp(name, "vif-openvswitch");
 }
 
 static int take_key(const struct place *at, const char *key, char *value, struct vnif *vnif)
@@ -102,7 +103,7 @@ static int take_key(const struct place *at, const char *key, char *value, struct
 	} else if (!strcmp(key, "backend")) {
 		vnif->elsewhere = strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0;
 	} else if (!strcmp(key, "script")) {
-		vnif->routed = !script_uses_bridge(value);
+		take_script(value, vnif);
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@ struct vnif {
 	char *bridge;   /* NULL: none was named */
 	bool elsewhere; /* its backend is another domain than dom0 */
 	bool routed;    /* its script is not one that uses a bridge */
+	bool switched;  /* its bridge is Open vSwitch's, which the kernel does not know as one */
 };
 
 struct guest {
