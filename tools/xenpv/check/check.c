@@ -126,8 +126,9 @@ int cmd_check(int argc, char **argv, bool json)
 		.path = "xenpv check",
 		.words = "[FILE...]",
 		.summary = "Check domain configurations, each and all together.",
-		.more = "Without FILE, " CONFIGURATIONS " is read. The exit status is 1 if one of "
-			"them has an error.",
+		.more = "Without FILE, the guests' files in " CONFIGURATIONS " and " CONFIGURATIONS
+			"/auto are read.\n"
+			"The exit status is 1 if one of them has an error.",
 		.json = json,
 	};
 	struct reader in = { 0 };
