@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which files are domain configurations, where nobody names any. */
+/* Which files are domain configurations, where nobody names any; what xl.conf has for all. */
 #include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -17,6 +17,7 @@
 #include "xenpv/bridge/files.h"
 #include "xenpv/config/configs.h"
 #include "xenpv/config/xlconf.h"
+#include "xenpv/config/xldefaults.h"
 
 static char directory[] = "/tmp/test-xenpv-configs-XXXXXX";
 
@@ -143,12 +144,40 @@ static void test_auto(void **state)
 	expect("auto/30-mail auto/gone auto/own db web.cfg ");
 }
 
+static void expect_defaults(const char *text, const char *bridge, const char *script)
+{
+	struct xl_defaults d;
+	char path[PATH_MAX];
+
+	put("xl.conf", text);
+	path_of("xl.conf", path);
+	assert_int_equal(xl_defaults_load(path, &d), 0);
+	assert_string_equal(d.bridge ?: "-", bridge);
+	assert_string_equal(d.script ?: "-", script);
+	xl_defaults_clear(&d);
+}
+
+static void test_xl_defaults(void **state)
+{
+	(void)state;
+	expect_defaults(NULL, "-", "-");
+	expect_defaults("#vif.default.bridge=\"xenbr0\"\nautoballoon = 0\n", "-", "-");
+	expect_defaults("vif.default.bridge=\"xenbr5\"\nvif.default.script=\"vif-openvswitch\"\n",
+			"xenbr5", "vif-openvswitch");
+	expect_defaults("defaultbridge = 'old'\nvifscript = 'vif-route'\n", "old", "vif-route");
+	expect_defaults("defaultbridge = 'old'\nvif.default.bridge = 'new'\n", "new", "-");
+	expect_defaults("vif.default.bridge = ''\n", "-", "-");
+	expect_defaults("vif.default.bridge = 5\n", "-", "-");
+	expect_defaults("vif.default.bridge = 'x'\n(\n", "-", "-");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_suffix, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_auto, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_xl_defaults, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

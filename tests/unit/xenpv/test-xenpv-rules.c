@@ -205,6 +205,41 @@ static void test_any_prefix(void **state)
 	findings_clear(&findings);
 }
 
+static void test_defaults(void **state)
+{
+	static const char *const none[] = { GUEST("a", "'mac=02:17:42:2F:01:01'") };
+	static const char *const own[] = { GUEST("a", VNIF("02:17:42:2F:01:01", "ovsbr0")) };
+	static const char *const bridged[] = { GUEST(
+		"a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-bridge'") };
+	struct host_facts facts = host();
+	struct findings findings = { 0 };
+
+	(void)state;
+	facts.default_bridge = "virbr0";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	assert_true(has(&findings, "xl takes virbr0 by default"));
+	findings_clear(&findings);
+	facts.default_bridge = "xenbr9";
+	check_with(&facts, none, 1, &findings);
+	assert_true(has(&findings, "bridge=xenbr9 does not exist"));
+	findings_clear(&findings);
+	facts.default_script = "/etc/xen/scripts/vif-openvswitch";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	findings_clear(&findings);
+	check_with(&facts, own, 1, &findings);
+	assert_int_equal(findings.n, 0);
+	check_with(&facts, bridged, 1, &findings);
+	assert_true(has(&findings, "bridge=ovsbr0 does not exist"));
+	findings_clear(&findings);
+	facts.default_script = "vif-route";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	assert_true(has(&findings, "it is routed"));
+	findings_clear(&findings);
+}
+
 /* @n VNIFs of guest number @guest: on bridge 0, or each on one of its own. */
 static char *many(unsigned int guest, unsigned int n, const char *bridge)
 {
@@ -298,7 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),        cmocka_unit_test(test_any_prefix),
 		cmocka_unit_test(test_guest_limit),  cmocka_unit_test(test_bridge_limits),
-		cmocka_unit_test(test_bridge_count),
+		cmocka_unit_test(test_bridge_count), cmocka_unit_test(test_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
