@@ -131,6 +131,62 @@ def flush(rig):
     snapshot.expect_same(before, rig.dom0, [rig.runtime, rig.network], "after delete")
 
 
+def flush_nic_gone(rig):
+    """Addresses that were taken from a NIC are not another's, whoever deleted its bridge."""
+    saved = f"{rig.runtime}/bridges/gextbr1.addresses"
+
+    def other_nic(what):
+        rig.bridge("create", "gextbr1", "--netdev", "eth2")
+        rig.bridge("delete", "gextbr1")
+        check("10.1.0.1" not in str(rig.dom0.json("address", "show")),
+              f"eth2 has the addresses of eth1 {what}")
+        check(not os.path.exists(saved), f"{saved} is left {what}")
+
+    rig.nic("eth2")
+    for what in ("delete", "ip link"):
+        rig.nic("eth1")
+        rig.dom0.ip("address add 10.1.0.1/24 dev eth1")
+        rig.bridge("create", "gextbr1", "--netdev", "eth1", "--flush")
+        with open(saved, encoding="utf-8") as f:
+            kept = f.read()
+        rig.dom0.ip("link del eth1")
+        if what == "delete":
+            rig.bridge("delete", "gextbr1")
+            check(not os.path.exists(saved), f"{saved} is left by delete")
+            # what an earlier version has left
+            with open(saved, "w", encoding="utf-8") as f:
+                f.write(kept)
+        else:
+            rig.dom0.ip("link del gextbr1")
+        other_nic(f"after {what}")
+
+
+def nic_gone(rig):
+    """A xenbr without its NIC: refused, and with --force as much is undone as is there."""
+    for gone in ("link del peth0", "link set peth0 master br0"):
+        rig.dom0.ip("link add br0 type bridge")
+        dom0_nic(rig)
+        rig.bridge("create", "xenbr0", "--netdev", "eth0", "--persist")
+        rig.dom0.ip(gone)
+        rig.refuse(3, "its NIC peth0 is gone", "delete", "xenbr0")
+        check("eth0 goes, too" in rig.stderr and "--force" in rig.stderr, rig.stderr)
+        rig.bridge("delete", "xenbr0", "--force")
+        links = rig.dom0.links()
+        check(not {"xenbr0", "vif0.0", "eth0"} & set(links), f"left: {sorted(links)}")
+        if "peth0" in links:  # another bridge has it: it is left alone
+            rig.dom0.ip("link del peth0")
+        check(not os.listdir(rig.network), f"left: {os.listdir(rig.network)}")
+        rig.dom0.ip("link del br0")
+    # off the bridge, but there: dom0 gets it back
+    dom0_nic(rig)
+    before = snapshot.take(rig.dom0, rig.network)
+    rig.bridge("create", "xenbr0", "--netdev", "eth0")
+    rig.dom0.ip("link set peth0 nomaster")
+    rig.refuse(3, "no longer on it", "delete", "xenbr0")
+    rig.bridge("delete", "xenbr0", "--force")
+    snapshot.expect_same(before, rig.dom0, [rig.network], "after nomaster")
+
+
 def refusals(rig):
     """Each check says no, names what is wrong, and nothing has changed."""
     dom0_nic(rig)
@@ -431,6 +487,6 @@ def renamed(rig):
     check(reaches(rig.dom0, "eth0", "10.0.0.2"), "dom0 does not reach the outside")
 
 
-CASES = [keeps_dom0, stream_survives, nic_down, flush, refusals, force, rollback_xenbr,
-         rollback_gextbr, rollback_vlan, rollback_intbr, rollback_gintbr, broken, terminated,
-         at_once, beside_watch, renamed]
+CASES = [keeps_dom0, stream_survives, nic_down, flush, flush_nic_gone, nic_gone, refusals, force,
+         rollback_xenbr, rollback_gextbr, rollback_vlan, rollback_intbr, rollback_gintbr, broken,
+         terminated, at_once, beside_watch, renamed]

@@ -53,7 +53,20 @@ def config_check(rig):
     check("does not begin with 00:16:3E" in rig.bridge("check", good, status=3), "prefix")
     write(rig, "bridge.conf", "[bridge]\nmac-prefix = any\n")
     rig.bridge("check", good)
+    # the rules of this file hold without the host, too
+    other = write(rig, "other.cfg", "memory = 512\n" + guest_config(
+        "other", "mac=00:16:3E:01:01:01,bridge=xenbr0"))
+    offline = ["check", "--offline", other, "--config", rig.config]
+    result = rig.dom0.run(rig.program, *offline)
+    check(result.returncode == 0, f"offline, any prefix: {result.stdout} {result.stderr}")
+    write(rig, "bridge.conf", "[bridge]\nmac-prefix = 00:16:3F\n")
+    result = rig.dom0.run(rig.program, *offline)
+    check(result.returncode == 1 and "does not begin with 00:16:3F" in result.stdout,
+          f"offline, a prefix: {result.stdout} {result.stderr}")
     write(rig, "bridge.conf", "nonsense\n")
+    result = rig.dom0.run(rig.program, *offline)
+    check(result.returncode == 3 and "bridge.conf:1: expected" in result.stderr,
+          f"offline, nonsense: {result.stdout} {result.stderr}")
     rig.refuse(3, "bridge.conf:1: expected", "check", good)
 
 

@@ -184,6 +184,51 @@ static void test_port_before_vlan(void **state)
 	delete_files("gextbr1");
 }
 
+static int try_xenbr(const struct link *nic, struct problem *p)
+{
+	struct blueprint b = { .name = "xenbr0", .shape = SHAPE_XENBR, .nic = nic };
+	struct plan plan = { 0 };
+	int r;
+
+	snprintf(b.record.port, sizeof(b.record.port), "p%.10s", nic->name);
+	r = persist_plan(&site, &b, &plan, p);
+	plan_clear(&plan);
+	return r;
+}
+
+/* After a boot, the NIC's name is that of dom0's interface. */
+static void test_vlan_on_nic(void **state)
+{
+	static const struct link eth00 = { .index = NOBODY, .name = "eth00", .mtu = 1500 };
+	static const struct link vlan = { .index = NOBODY, .name = "eth0.5", .mtu = 1500 };
+	struct problem p = { 0 };
+
+	(void)state;
+	/* others' VLANs, and one on a VLAN */
+	create("gextbr3", &eth00, 10);
+	create("gextbr4", &eth1, 10);
+	create("gextbr5", &vlan, 10);
+	assert_int_equal(try_xenbr(&eth0, &p), 0);
+	create("gextbr1", &eth0, 10);
+	assert_true(is_there("06-xenpv-eth0.network.d/xenpv-gextbr1.conf"));
+	assert_int_equal(try_xenbr(&eth0, &p), -EBUSY);
+	assert_int_equal(p.status, EXIT_REFUSED);
+	assert_non_null(strstr(p.text, "eth0.10 of gextbr1"));
+	assert_non_null(strstr(p.text, "delete gextbr1, create xenbr0, and make gextbr1 anew with "
+				       "--netdev peth0"));
+	delete_files("gextbr1");
+	assert_int_equal(try_xenbr(&eth0, &p), 0);
+	/* in the file of a port */
+	create("gextbr2", &eth0, 0);
+	create("gextbr1", &eth0, 20);
+	assert_true(is_there("05-xenpv-gextbr2-port.network.d/xenpv-gextbr1.conf"));
+	assert_int_equal(try_xenbr(&eth0, &p), -EBUSY);
+	assert_non_null(strstr(p.text, "eth0.20 of gextbr1"));
+	delete_files("gextbr1");
+	delete_files("gextbr2");
+	assert_int_equal(try_xenbr(&eth0, &p), 0);
+}
+
 /* It stood in a file that networkd does not use any more. */
 static void test_mtu(void **state)
 {
@@ -206,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parent_is_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_after_vlan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_before_vlan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vlan_on_nic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
 	};
 

@@ -101,7 +101,13 @@ static const struct rule_case cases[] = {
 	{ { GUEST("a", VNIF("02:17:42:2f:01:01", "xenbr0")) }, 0, "is in lower case" },
 	{ { GUEST("a", "'bridge=xenbr0'") }, 1, "it has no mac=" },
 	/* bridges */
-	{ { GUEST("a", "'mac=02:17:42:2F:01:01'") }, 1, "it names no bridge" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01'") },
+	  0,
+	  "it names no bridge, and xl takes xenbr0 by default" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01'," VNIF("02:17:42:2F:01:02", "xenbr0")) },
+	  1,
+	  "vif[1]: bridge=xenbr0 is that of vif[0], too" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,backend=netdom'") }, 0, NULL },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "")) }, 1, "it names no bridge" },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "xenbr9")) }, 1, "bridge=xenbr9 does not exist" },
 	{ { GUEST("a", VNIF("02:17:42:2F:01:01", "xenbr1")) },
@@ -119,6 +125,26 @@ static const struct rule_case cases[] = {
 	  "routed, not" },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,script=/etc/xen/scripts/vif-nat'") }, 0, "routed" },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr0,script=vif-bridge'") }, 0, NULL },
+	/* bridges of Open vSwitch are not the kernel's: neither that they are there, nor how many
+	 */
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-openvswitch'") }, 0, NULL },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,script=/etc/xen/scripts/vif-openvswitch,"
+		       "bridge=ovsbr0.10:20:30'") },
+	  0,
+	  NULL },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr1,script=vif-openvswitch',"
+		       "'mac=02:17:42:2F:01:02,bridge=xenbr1,script=vif-openvswitch'") },
+	  0,
+	  NULL },
+	{ { GUEST("a", "'mac=00:16:3E:00:01:01,bridge=ovsbr0,script=vif-openvswitch'") },
+	  1,
+	  "does not begin with 02:17:42:2F" },
+	{ { GUEST("a", "'bridge=ovsbr0,script=vif-openvswitch'") }, 1, "it has no mac=" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-openvswitch'"),
+	    GUEST("b", "'mac=02:17:42:2F:01:01,bridge=ovsbr1,script=vif-openvswitch'") },
+	  1,
+	  "is that of a vif[0] (1.cfg:3), too" },
+	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0'") }, 1, "ovsbr0 does not exist" },
 	/* form */
 	{ { GUEST("a", "' mac = 02:17:42:2F:01:01 , bridge = xenbr0 '") }, 0, NULL },
 	{ { GUEST("a", "'mac=02:17:42:2F:01:01,bridge=xenbr0,,'") }, 0, NULL },
@@ -176,6 +202,41 @@ static void test_any_prefix(void **state)
 	facts.prefix_len = 0;
 	check_with(&facts, text, 1, &findings);
 	assert_int_equal(findings.n, 0);
+	findings_clear(&findings);
+}
+
+static void test_defaults(void **state)
+{
+	static const char *const none[] = { GUEST("a", "'mac=02:17:42:2F:01:01'") };
+	static const char *const own[] = { GUEST("a", VNIF("02:17:42:2F:01:01", "ovsbr0")) };
+	static const char *const bridged[] = { GUEST(
+		"a", "'mac=02:17:42:2F:01:01,bridge=ovsbr0,script=vif-bridge'") };
+	struct host_facts facts = host();
+	struct findings findings = { 0 };
+
+	(void)state;
+	facts.default_bridge = "virbr0";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	assert_true(has(&findings, "xl takes virbr0 by default"));
+	findings_clear(&findings);
+	facts.default_bridge = "xenbr9";
+	check_with(&facts, none, 1, &findings);
+	assert_true(has(&findings, "bridge=xenbr9 does not exist"));
+	findings_clear(&findings);
+	facts.default_script = "/etc/xen/scripts/vif-openvswitch";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	findings_clear(&findings);
+	check_with(&facts, own, 1, &findings);
+	assert_int_equal(findings.n, 0);
+	check_with(&facts, bridged, 1, &findings);
+	assert_true(has(&findings, "bridge=ovsbr0 does not exist"));
+	findings_clear(&findings);
+	facts.default_script = "vif-route";
+	check_with(&facts, none, 1, &findings);
+	assert_int_equal(findings.errors, 0);
+	assert_true(has(&findings, "it is routed"));
 	findings_clear(&findings);
 }
 
@@ -272,7 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),        cmocka_unit_test(test_any_prefix),
 		cmocka_unit_test(test_guest_limit),  cmocka_unit_test(test_bridge_limits),
-		cmocka_unit_test(test_bridge_count),
+		cmocka_unit_test(test_bridge_count), cmocka_unit_test(test_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

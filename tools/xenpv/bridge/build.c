@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 
@@ -172,13 +173,16 @@ static int build_gextbr(const struct site *site, struct blueprint *b, struct pla
 		return r;
 	if (b->vlan)
 		plan_add_vlan(plan, record->port, nic->name, b->vlan);
+	site_addresses_path(site, b->name, path, sizeof(path));
 	if (b->flush) {
 		r = addressing_to_text(&b->addressing, &saved);
 		if (r < 0)
 			return problem_set(p, EXIT_FAILED, r, "%s: %m", b->name);
-		site_addresses_path(site, b->name, path, sizeof(path));
 		plan_file(plan, path, saved);
 		plan_take_away(plan, record->port, &b->addressing, true);
+	} else if (access(path, F_OK) == 0) {
+		/* Of a bridge that somebody else deleted, perhaps of another NIC. */
+		plan_file(plan, path, NULL);
 	}
 	plan_flags(plan, record->port, IFF_NOARP | IFF_MULTICAST, IFF_NOARP, record->flags);
 	no_inet6(plan, record->port, disabled);

@@ -38,8 +38,8 @@ struct demolition {
 	enum shape shape;
 	uint32_t number;
 	struct record record;
+	bool force;                   /* a xenbr also without its NIC */
 	struct addressing addressing; /* what is to be given to the NIC */
-	bool have_addresses_file;
 };
 
 void demolition_clear(struct demolition *d);

@@ -54,7 +54,8 @@ int cmd_bridge_check(int argc, char **argv, bool json)
 		.path = "xenpv bridge check",
 		.words = "[FILE...]",
 		.summary = "Check the network part of domain configurations, all together.",
-		.more = "Without FILE, " CONFIGURATIONS " is read.",
+		.more = "Without FILE, the guests' files in " CONFIGURATIONS " and " CONFIGURATIONS
+			"/auto are read.",
 		.json = json,
 	};
 	struct check c = { .site = SITE_INIT };

@@ -78,6 +78,7 @@ static int delete (struct site *site, const struct wish *w, bool json, struct pr
 	if (r < 0)
 		return r;
 	d.shape = shape_parse(w->name, &d.number);
+	d.force = w->force;
 	r = plan_guests(site, &d, w->force, &plan, p);
 	if (r >= 0)
 		r = demolish_plan(site, &d, &plan, remove_files, &removal, p);
@@ -111,7 +112,8 @@ int cmd_bridge_delete(int argc, char **argv, bool json)
 	struct site site = SITE_INIT;
 	const struct opt opts[] = {
 		{ "force", 'f', OPT_FLAG, &w.force, NULL,
-		  "even if guests are on it, or files of another bridge need its own" },
+		  "even if guests are on it, its NIC is gone, or files of another "
+		  "bridge need its own" },
 		{ "dry-run", 0, OPT_FLAG, &w.dry_run, NULL,
 		  "check, print what would be done, change nothing" },
 		SITE_OPTIONS(&site),

@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "xenpv/bridge/build.h"
@@ -28,6 +29,21 @@ static void restore_inet6(struct plan *plan, const char *dev, const struct recor
 		plan_sysctl(plan, "ipv6", dev, "disable_ipv6", bool_text(!record->inet6), value);
 }
 
+static int refuse_without_nic(const struct demolition *d, const struct link *port,
+			      const struct link *dom0, struct problem *p)
+{
+	if (port && !port->master)
+		return problem_set(p, EXIT_REFUSED, -ENODEV,
+				   "%s: its NIC %s is no longer on it; put it back, or delete the "
+				   "bridge nevertheless with --force",
+				   d->bridge->name, port->name);
+	return problem_set(p, EXIT_REFUSED, -ENODEV,
+			   "%s: its NIC %s is gone; bring it back, or delete the bridge without it "
+			   "with --force; then %s goes, too, with its addresses",
+			   d->bridge->name, d->record.port[0] ? d->record.port : "(unknown)",
+			   dom0 ? dom0->name : "dom0's interface");
+}
+
 static int demolish_xenbr(const struct site *site, struct demolition *d, struct plan *plan,
 			  struct problem *p)
 {
@@ -39,11 +55,11 @@ static int demolish_xenbr(const struct site *site, struct demolition *d, struct 
 	uint8_t mode = port ? port->addr_gen_mode : 0;
 	int r;
 
-	if (!port || port->master != d->bridge->index)
-		return problem_set(p, EXIT_REFUSED, -ENODEV,
-				   "%s: its NIC %s is no longer on it; put it back, or remove the "
-				   "bridge by hand",
-				   d->bridge->name, record->port);
+	if ((!port || port->master != d->bridge->index) && !d->force)
+		return refuse_without_nic(d, port, dom0, p);
+	/* There is nothing to give dom0's addresses to: they go with its interface. */
+	if (!port || (port->master && port->master != d->bridge->index))
+		return 0;
 	if (dom0) {
 		r = addressing_load(site->rt, dom0->index, dom0->name, &d->addressing, p);
 		if (r < 0)
@@ -55,7 +71,8 @@ static int demolish_xenbr(const struct site *site, struct demolition *d, struct 
 		plan_rename(plan, dom0->name, away);
 	}
 	plan_flags(plan, port->name, IFF_UP, 0, port->flags);
-	plan_master(plan, port->name, NULL, d->bridge->name);
+	if (port->master)
+		plan_master(plan, port->name, NULL, d->bridge->name);
 	if (!mac_is_zero(&record->mac))
 		plan_mac(plan, port->name, &record->mac, &port->mac);
 	restore_inet6(plan, port->name, record);
@@ -91,8 +108,17 @@ static int load_addresses(const struct site *site, struct demolition *d, struct 
 			"%s: cannot read the addresses of %s from %s: %m; remove the file "
 			"and set them yourself",
 			d->bridge->name, d->record.port, path);
-	d->have_addresses_file = true;
 	return 0;
+}
+
+/* Another NIC on a bridge of this name would be given them. */
+static void forget_addresses(const struct site *site, const struct demolition *d, struct plan *plan)
+{
+	char path[PATH_MAX];
+
+	site_addresses_path(site, d->bridge->name, path, sizeof(path));
+	if (access(path, F_OK) == 0)
+		plan_file(plan, path, NULL);
 }
 
 static int demolish_gextbr(const struct site *site, struct demolition *d, struct plan *plan,
@@ -100,12 +126,13 @@ static int demolish_gextbr(const struct site *site, struct demolition *d, struct
 {
 	const struct record *record = &d->record;
 	const struct link *port = link_by_name(&site->links, record->port);
-	char path[PATH_MAX];
 	int r;
 
-	/* The NIC may be gone, unplugged or in another place by now. */
-	if (!port || port->master != d->bridge->index || record->made_vlan)
+	/* The NIC may be gone, unplugged or in another place by now, and its addresses with it. */
+	if (!port || port->master != d->bridge->index || record->made_vlan) {
+		forget_addresses(site, d, plan);
 		return 0;
+	}
 	r = load_addresses(site, d, p);
 	if (r < 0)
 		return r;
@@ -117,10 +144,7 @@ static int demolish_gextbr(const struct site *site, struct demolition *d, struct
 	plan_flags(plan, port->name, IFF_NOARP | IFF_MULTICAST | IFF_UP, record->flags,
 		   port->flags);
 	plan_give(plan, port->name, &d->addressing);
-	if (d->have_addresses_file) {
-		site_addresses_path(site, d->bridge->name, path, sizeof(path));
-		plan_file(plan, path, NULL);
-	}
+	forget_addresses(site, d, plan);
 	return 0;
 }
 

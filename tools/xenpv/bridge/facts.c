@@ -32,6 +32,7 @@ int facts_gather(const struct site *site, struct facts *ret)
 	size_t max = site->links.n + (_SHAPE_MAX - 1) * BRIDGES_MAX, k = 0;
 	struct host_facts *host = &ret->host;
 	uint32_t domid, handle;
+	int r;
 
 	*ret = (struct facts){
 		.host = { .prefix = site->settings.prefix,
@@ -43,6 +44,11 @@ int facts_gather(const struct site *site, struct facts *ret)
 	host->interfaces = calloc(site->links.n + 1, sizeof(*host->interfaces));
 	if (!ret->names || !ret->list || !host->interfaces)
 		return -ENOMEM;
+	r = xl_defaults_load(XL_DEFAULTS_PATH, &ret->xl);
+	if (r < 0)
+		return r;
+	host->default_bridge = ret->xl.bridge;
+	host->default_script = ret->xl.script;
 	host->n_bridges = list_bridges(site, ret->names, max);
 	for (size_t i = 0; i < host->n_bridges; i++)
 		ret->list[i] = ret->names[i];
@@ -65,5 +71,6 @@ void facts_clear(struct facts *facts)
 	free(facts->host.interfaces);
 	free(facts->names);
 	free(facts->list);
+	xl_defaults_clear(&facts->xl);
 	*facts = (struct facts){ 0 };
 }

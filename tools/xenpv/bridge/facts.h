@@ -5,6 +5,7 @@
 #include <net/if.h>
 
 #include "xenpv/bridge/rules.h"
+#include "xenpv/config/xldefaults.h"
 
 struct site;
 
@@ -12,10 +13,11 @@ struct facts {
 	struct host_facts host;
 	char (*names)[IFNAMSIZ]; /* of the bridges */
 	const char **list;
+	struct xl_defaults xl;
 };
 
 /*
- * facts_gather - from the kernel's list, what networkd will make, and the settings
+ * facts_gather - from the kernel's list, what networkd will make, the settings, and xl's
  * @site: open, and stays so while the facts are used
  *
  * Errors: -ENOMEM. facts_clear() also after a failure.

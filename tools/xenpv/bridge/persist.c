@@ -8,16 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "xenpv/bridge/barrier.h"
 #include "xenpv/bridge/files.h"
 #include "xenpv/bridge/ip.h"
+#include "xenpv/bridge/persist-names.h"
 
-#define PREFIX "05-xenpv-"
-/* Of what has VLANs on it and is nothing else of ours: after the files of ports. */
-#define PARENT_PREFIX "06-xenpv-"
 #define HEADER                                                                                     \
 	"# Written by \"xenpv bridge create %s --persist\", removed by \"xenpv bridge delete\".\n"
 
@@ -132,10 +129,93 @@ static void put_veth(const struct writer *w, const char *dom0, const struct mac 
 	    dom0, mac_format(mac, text), mtu, port);
 }
 
+/* Does a drop-in with this text have a VLAN made on the interface? Its name is in @ret then. */
+static bool text_makes_vlan(const char *text, const char *parent, char ret[IFNAMSIZ])
+{
+	const char *word = strstr(text, "\nVLAN=");
+	size_t n = strlen(parent), len, id;
+
+	if (!word)
+		return false;
+	word += strlen("\nVLAN=");
+	len = strcspn(word, "\n");
+	if (len >= IFNAMSIZ || strncmp(word, parent, n) != 0 || word[n] != '.')
+		return false;
+	id = strspn(word + n + 1, "0123456789");
+	if (id == 0 || n + 1 + id != len)
+		return false;
+	snprintf(ret, IFNAMSIZ, "%.*s", (int)len, word);
+	return true;
+}
+
+/* The drop-ins in one folder. */
+static int refuse_vlan_in(const struct writer *w, const char *folder, struct problem *p)
+{
+	const char *nic = w->b->nic->name;
+	char path[PATH_MAX], vlan[IFNAMSIZ], name[IFNAMSIZ];
+	_cleanup_(closedirp) DIR *dir = opendir(folder);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_free_ char *text = NULL;
+		int n = -1, r;
+
+		if (sscanf(e->d_name, "xenpv-%15[^./].conf%n", name, &n) != 1 || n < 0 ||
+		    e->d_name[n] || !strcmp(name, w->b->name))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", folder, e->d_name) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		r = file_read(path, FILE_TEXT_MAX, &text);
+		if (r < 0)
+			return r;
+		if (text_makes_vlan(text, nic, vlan))
+			return problem_set(p, EXIT_REFUSED, -EBUSY,
+					   "%s: %s of %s would be made at boot on %s, which is "
+					   "dom0's interface then (%s); delete %s, create %s, and "
+					   "make %s anew with --netdev %s",
+					   w->b->name, vlan, name, nic, path, name, w->b->name,
+					   name, w->b->record.port);
+	}
+	return 0;
+}
+
+/* The NIC of a xenbr has another name after a boot, and whatever is to be made on it is elsewhere.
+ */
+static int refuse_vlans_on_nic(const struct writer *w, struct problem *p)
+{
+	_cleanup_(closedirp) DIR *dir = opendir(w->site->network);
+	char folder[PATH_MAX];
+	const struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		r = errno == ENOENT ? 0 : -errno;
+	while (dir && r >= 0 && (e = readdir(dir))) {
+		size_t n = strlen(e->d_name), m = strlen(".network.d");
+
+		if (n <= m || strcmp(e->d_name + n - m, ".network.d") != 0)
+			continue;
+		if (snprintf(folder, sizeof(folder), "%s/%s", w->site->network, e->d_name) >=
+		    (int)sizeof(folder))
+			r = -ENAMETOOLONG;
+		else
+			r = refuse_vlan_in(w, folder, p);
+	}
+	if (r < 0 && r != -EBUSY)
+		return problem_set(p, EXIT_FAILED, r,
+				   "%s: cannot read which VLANs are made on %s: %m", w->b->name,
+				   w->b->nic->name);
+	return r;
+}
+
 static int put_xenbr(const struct writer *w, struct problem *p)
 {
 	const struct link *nic = w->b->nic;
 	char port[IFNAMSIZ], ports[2 * IFNAMSIZ], mac[MAC_TEXT];
+	int r = refuse_vlans_on_nic(w, p);
+
+	if (r < 0)
+		return r;
 
 	/* Who makes a bond or a VLAN at boot looks for it under the name that it gave. */
 	if (nic->kind[0] && strcmp(nic->kind, "veth") != 0)
@@ -414,150 +494,4 @@ int persist_plan(const struct site *site, const struct blueprint *b, struct plan
 					   b->name, b->record.port);
 	}
 	return r;
-}
-
-/* 05-xenpv-<bridge>.<any> and 05-xenpv-<bridge>-<any> */
-static bool is_file_of(const char *name, const char *bridge)
-{
-	size_t n = strlen(PREFIX), m = strlen(bridge);
-
-	return !strncmp(name, PREFIX, n) && !strncmp(name + n, bridge, m) &&
-	       (name[n + m] == '.' || name[n + m] == '-') && !strchr(name + n + m, '/');
-}
-
-/* Calls fn for every file of the bridge; stops when it returns non-zero, and returns that. */
-static int each_file(const struct site *site, const char *bridge,
-		     int (*fn)(const char *path, void *userdata), void *userdata)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(site->network);
-	const struct dirent *e;
-	char path[PATH_MAX];
-	int r;
-
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while ((e = readdir(dir))) {
-		size_t n = strlen(e->d_name);
-
-		if (n > 2 && !strcmp(e->d_name + n - 2, ".d")) {
-			if (snprintf(path, sizeof(path), "%s/%s/xenpv-%s.conf", site->network,
-				     e->d_name, bridge) >= (int)sizeof(path) ||
-			    access(path, F_OK) < 0)
-				continue;
-		} else if (is_file_of(e->d_name, bridge)) {
-			if (snprintf(path, sizeof(path), "%s/%s", site->network, e->d_name) >=
-			    (int)sizeof(path))
-				continue;
-		} else {
-			continue;
-		}
-		r = fn(path, userdata);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int plan_removal(const char *path, void *userdata)
-{
-	_cleanup_(closedirp) DIR *dir = NULL;
-	char folder[PATH_MAX], *slash;
-	const struct dirent *e;
-	size_t n = 0;
-
-	plan_file(userdata, path, NULL);
-	/* <network>/06-xenpv-<parent>.network.d/xenpv-<bridge>.conf: the last takes the file along
-	 */
-	snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (!slash)
-		return 0;
-	*slash = '\0';
-	slash = strrchr(folder, '/');
-	if (!slash || strncmp(slash + 1, PARENT_PREFIX, strlen(PARENT_PREFIX)) != 0)
-		return 0;
-	dir = opendir(folder);
-	if (!dir)
-		return -errno;
-	while ((e = readdir(dir)))
-		n += e->d_name[0] != '.';
-	if (n > 1)
-		return 0;
-	folder[strlen(folder) - strlen(".d")] = '\0';
-	plan_file(userdata, folder, NULL);
-	return 0;
-}
-
-/* Is the VLAN of this drop-in, xenpv-<bridge>.conf, asked for by an interface's own file, too? */
-static bool parent_asks(const struct site *site, const char *dropin)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(site->network);
-	const struct dirent *e;
-	char path[PATH_MAX];
-
-	while (dir && (e = readdir(dir))) {
-		if (strncmp(e->d_name, PARENT_PREFIX, strlen(PARENT_PREFIX)) != 0)
-			continue;
-		if (snprintf(path, sizeof(path), "%s/%s/%s", site->network, e->d_name, dropin) <
-			    (int)sizeof(path) &&
-		    access(path, F_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Whose VLAN would not be made at boot any more, without the file of the bridge's port? */
-static int refuse_vlans(const struct site *site, const char *bridge, struct problem *p)
-{
-	char folder[PATH_MAX], name[IFNAMSIZ];
-	_cleanup_(closedirp) DIR *dir = NULL;
-	const struct dirent *e;
-
-	if (snprintf(folder, sizeof(folder), "%s/" PREFIX "%s-port.network.d", site->network,
-		     bridge) >= (int)sizeof(folder))
-		return -ENAMETOOLONG;
-	dir = opendir(folder);
-	if (!dir)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	while ((e = readdir(dir))) {
-		int n = -1;
-
-		/* Not the bridge's own: nothing of it is left. */
-		if (sscanf(e->d_name, "xenpv-%15[^./].conf%n", name, &n) != 1 || n < 0 ||
-		    e->d_name[n] || !strcmp(name, bridge) || parent_asks(site, e->d_name))
-			continue;
-		return problem_set(p, EXIT_REFUSED, -EBUSY,
-				   "%s: its file for networkd has the VLAN of %s made at boot, see "
-				   "%s/%s; delete %s first, or have its VLAN left out at the next "
-				   "boot with --force",
-				   bridge, name, folder, e->d_name, name);
-	}
-	return 0;
-}
-
-int persist_remove_plan(const struct site *site, const char *bridge, bool force, struct plan *plan,
-			struct problem *p)
-{
-	int r = force ? 0 : refuse_vlans(site, bridge, p);
-
-	if (r == -EBUSY)
-		return r;
-	if (r >= 0)
-		r = each_file(site, bridge, plan_removal, plan);
-	if (r < 0)
-		return problem_set(p, EXIT_FAILED, r, "%s: cannot list %s: %m", bridge,
-				   site->network);
-	return 0;
-}
-
-static int found(const char *path, void *userdata)
-{
-	(void)path;
-	(void)userdata;
-	return 1;
-}
-
-bool persist_exists(const struct site *site, const char *bridge)
-{
-	return each_file(site, bridge, found, NULL) > 0;
 }

@@ -8,12 +8,16 @@
 #include "lib/cleanup.h"
 #include "xenpv/bridge/shape.h"
 
+/* libxl's, where no bridge is named */
+#define DEFAULT_BRIDGE "xenbr0"
+
 /* One VNIF with whose it is, for sorting. */
 struct entry {
 	const struct guest *guest;
 	const struct vnif *vnif;
 	size_t number;
 	size_t place; /* in the order of the files */
+	const char *bridge;
 };
 
 #define REPORT(e, severity, fmt, ...)                                                              \
@@ -34,10 +38,34 @@ static int by_mac(const void *pa, const void *pb)
 	return d ? d : order(a, b);
 }
 
+static enum vif_script script_of(const struct vnif *vnif, const struct host_facts *host)
+{
+	if (vnif->script != VIF_SCRIPT_NONE)
+		return vnif->script;
+	return host->default_script ? vif_script(host->default_script) : VIF_SCRIPT_BRIDGE;
+}
+
+/* The bridge that xl will take; "" if nobody knows. */
+static const char *bridge_of(const struct vnif *vnif, const struct host_facts *host)
+{
+	if (vnif->bridge)
+		return vnif->bridge;
+	if (script_of(vnif, host) == VIF_SCRIPT_ROUTED || vnif->elsewhere)
+		return "";
+	return host->default_bridge ?: DEFAULT_BRIDGE;
+}
+
+/* Is it on a bridge of this host's kernel? */
+static bool is_bridged(const struct vnif *vnif, const struct host_facts *host)
+{
+	return *bridge_of(vnif, host) && !vnif->elsewhere &&
+	       script_of(vnif, host) == VIF_SCRIPT_BRIDGE;
+}
+
 static int by_bridge(const void *pa, const void *pb)
 {
 	const struct entry *a = pa, *b = pb;
-	int d = strcmp(a->vnif->bridge, b->vnif->bridge);
+	int d = strcmp(a->bridge, b->bridge);
 
 	return d ? d : order(a, b);
 }
@@ -80,21 +108,28 @@ static void check_bridge(const struct entry *e, const struct host_facts *host,
 			 struct findings *findings)
 {
 	const struct vnif *vnif = e->vnif;
+	const char *bridge = bridge_of(vnif, host);
+	enum vif_script script = script_of(vnif, host);
 
-	if (vnif->routed) {
+	if (script == VIF_SCRIPT_ROUTED) {
 		REPORT(e, SEVERITY_WARNING,
 		       "it is routed, not bridged; use script=vif-bridge, or no script");
 		return;
 	}
 	if (vnif->elsewhere)
 		return; /* not our bridges */
-	if (!vnif->bridge || !*vnif->bridge)
+	if (!vnif->bridge)
+		REPORT(e, SEVERITY_WARNING,
+		       "it names no bridge, and xl takes %s by default; write bridge=%s, or "
+		       "another",
+		       bridge, bridge);
+	if (!*bridge)
 		REPORT(e, SEVERITY_ERROR, "it names no bridge; add bridge=...");
-	else if (!host->any_bridge && !bridge_exists(host, vnif->bridge))
+	else if (script == VIF_SCRIPT_BRIDGE && !host->any_bridge && !bridge_exists(host, bridge))
 		REPORT(e, SEVERITY_ERROR,
 		       "bridge=%s does not exist; create it with \"xenpv bridge create\", or name "
 		       "another",
-		       vnif->bridge);
+		       bridge);
 }
 
 static void check_guest(const struct guest *guest, const struct host_facts *host,
@@ -105,7 +140,8 @@ static void check_guest(const struct guest *guest, const struct host_facts *host
 			     "%s: it has %zu VNIFs, more than %d; remove some", guest->name,
 			     guest->n, GUEST_VNIFS_MAX);
 	for (size_t i = 0; i < guest->n; i++) {
-		const struct entry e = { guest, &guest->vnif[i], i, 0 };
+		const struct entry e = { guest, &guest->vnif[i], i, 0,
+					 bridge_of(&guest->vnif[i], host) };
 
 		if (e.vnif->has_mac)
 			check_mac(&e, host, findings);
@@ -116,14 +152,15 @@ static void check_guest(const struct guest *guest, const struct host_facts *host
 		for (size_t k = 0; k < i; k++) {
 			const struct vnif *other = &guest->vnif[k];
 
-			if (!e.vnif->bridge || !other->bridge || !*e.vnif->bridge ||
-			    e.vnif->elsewhere != other->elsewhere ||
-			    strcmp(e.vnif->bridge, other->bridge) != 0)
+			if (!*e.bridge || e.vnif->elsewhere != other->elsewhere ||
+			    script_of(e.vnif, host) == VIF_SCRIPT_SWITCHED ||
+			    script_of(other, host) == VIF_SCRIPT_SWITCHED ||
+			    strcmp(e.bridge, bridge_of(other, host)) != 0)
 				continue;
 			REPORT(&e, SEVERITY_ERROR,
 			       "bridge=%s is that of vif[%zu], too; put each on a bridge of its "
 			       "own",
-			       e.vnif->bridge, k);
+			       e.bridge, k);
 			break;
 		}
 	}
@@ -162,9 +199,9 @@ static void check_bridges(struct entry *entries, size_t n, const struct host_fac
 	qsort(entries, n, sizeof(*entries), by_bridge);
 	for (size_t i = 0, run = 0; i < n; i++) {
 		const struct entry *e = &entries[i];
-		const char *name = e->vnif->bridge;
+		const char *name = e->bridge;
 
-		if (i > 0 && !strcmp(entries[i - 1].vnif->bridge, name)) {
+		if (i > 0 && !strcmp(entries[i - 1].bridge, name)) {
 			if (++run == BRIDGE_VNIFS_MAX)
 				REPORT(e, SEVERITY_ERROR,
 				       "%s has more than %d VNIFs with this one; use another "
@@ -208,9 +245,11 @@ static void check_names(const struct guests *guests, struct findings *findings)
 	}
 }
 
-static size_t append(struct entry *entries, size_t n, const struct guest *guest, size_t k)
+static size_t append(struct entry *entries, size_t n, const struct guest *guest, size_t k,
+		     const struct host_facts *host)
 {
-	entries[n] = (struct entry){ guest, &guest->vnif[k], k, n };
+	entries[n] =
+		(struct entry){ guest, &guest->vnif[k], k, n, bridge_of(&guest->vnif[k], host) };
 	return n + 1;
 }
 
@@ -231,16 +270,13 @@ int rules_check(const struct guests *guests, const struct host_facts *host,
 	for (size_t i = 0; i < guests->n; i++)
 		for (size_t k = 0; k < guests->item[i].n; k++)
 			if (guests->item[i].vnif[k].has_mac)
-				n = append(entries, n, &guests->item[i], k);
+				n = append(entries, n, &guests->item[i], k, host);
 	check_duplicates(entries, n, findings);
 	n = 0;
 	for (size_t i = 0; i < guests->n; i++)
-		for (size_t k = 0; k < guests->item[i].n; k++) {
-			const struct vnif *vnif = &guests->item[i].vnif[k];
-
-			if (vnif->bridge && *vnif->bridge && !vnif->elsewhere && !vnif->routed)
-				n = append(entries, n, &guests->item[i], k);
-		}
+		for (size_t k = 0; k < guests->item[i].n; k++)
+			if (is_bridged(&guests->item[i].vnif[k], host))
+				n = append(entries, n, &guests->item[i], k, host);
 	check_bridges(entries, n, host, findings);
 	return findings->error;
 }

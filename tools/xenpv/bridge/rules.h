@@ -19,8 +19,9 @@ struct host_facts {
 		struct mac mac;
 	} * interfaces; /* of dom0 itself, with their addresses */
 	size_t n_interfaces;
-	struct mac prefix; /* of guests' addresses */
-	size_t prefix_len; /* 0: no rule */
+	const char *default_bridge, *default_script; /* of xl.conf; NULL: xl's own */
+	struct mac prefix;                           /* of guests' addresses */
+	size_t prefix_len;                           /* 0: no rule */
 	const char *prefix_text;
 };
 

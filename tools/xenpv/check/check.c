@@ -17,8 +17,6 @@
 #include "xenpv/config/sizing.h"
 #include "xenpv/host/hypervisor.h"
 
-#define MAC_PREFIX "02:17:42:2F"
-
 struct reader {
 	struct check check;
 	struct check_host host;
@@ -68,14 +66,18 @@ static int run(struct reader *in, char **names, int n, struct problem *p)
 	return r < 0 ? problem_set(p, EXIT_FAILED, r, "%m") : 0;
 }
 
-/* Against the rules alone, as for another host. */
-static int run_offline(struct reader *in, char **names, int n, struct problem *p)
+/* Against the rules alone, also those that the administrator has made. */
+static int run_offline(struct reader *in, struct site *site, char **names, int n, struct problem *p)
 {
 	struct host_facts *net = &in->host.network;
+	int r = settings_load(site->config, &site->settings, p);
 
+	if (r < 0)
+		return r;
 	net->any_bridge = true;
-	net->prefix_text = MAC_PREFIX;
-	(void)mac_parse_prefix(MAC_PREFIX, &net->prefix, &net->prefix_len);
+	net->prefix = site->settings.prefix;
+	net->prefix_len = site->settings.prefix_len;
+	net->prefix_text = site->settings.mac_prefix;
 	return run(in, names, n, p);
 }
 
@@ -124,8 +126,9 @@ int cmd_check(int argc, char **argv, bool json)
 		.path = "xenpv check",
 		.words = "[FILE...]",
 		.summary = "Check domain configurations, each and all together.",
-		.more = "Without FILE, " CONFIGURATIONS " is read. The exit status is 1 if one of "
-			"them has an error.",
+		.more = "Without FILE, the guests' files in " CONFIGURATIONS " and " CONFIGURATIONS
+			"/auto are read.\n"
+			"The exit status is 1 if one of them has an error.",
 		.json = json,
 	};
 	struct reader in = { 0 };
@@ -152,7 +155,8 @@ int cmd_check(int argc, char **argv, bool json)
 	    !take_number("cpus", cpus, CPULIST_MAX, &n_cpus))
 		return EXIT_USAGE;
 	in.host.cpus = (uint32_t)n_cpus;
-	r = offline ? run_offline(&in, argv, argc, &p) : run_here(&in, &site, argv, argc, &p);
+	r = offline ? run_offline(&in, &site, argv, argc, &p)
+		    : run_here(&in, &site, argv, argc, &p);
 	if (r < 0)
 		problem_print(&p);
 	status = r < 0 ? p.status

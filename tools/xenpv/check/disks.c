@@ -288,10 +288,16 @@ static enum overlap overlap(const struct use *a, const struct use *b)
 	return part_of(x, y) || part_of(y, x) ? PARTITION : APART;
 }
 
+/* xl makes a CD read-only by itself. */
+static bool writes_to(const struct diskspec *s)
+{
+	return s->access != DISK_READONLY && !(s->cdrom && s->access == DISK_ACCESS_NONE);
+}
+
 static void report_overlap(const struct use *a, const struct use *b, enum overlap how,
 			   struct findings *findings)
 {
-	bool writes = a->disk->access != DISK_READONLY || b->disk->access != DISK_READONLY;
+	bool writes = writes_to(a->disk) || writes_to(b->disk);
 	bool vouched = a->disk->shared && b->disk->shared;
 	char what[200] = "is also";
 

@@ -2,7 +2,6 @@
 #include "xenpv/config/configs.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -68,7 +67,7 @@ static int read_one(struct reader *in, const char *path)
 
 static int read_all(struct reader *in, char **names, int n)
 {
-	glob_t found = { 0 };
+	struct configs found = { 0 };
 	int r = 0;
 
 	if (n > 0) {
@@ -76,11 +75,12 @@ static int read_all(struct reader *in, char **names, int n)
 			r = read_one(in, names[i]);
 		return r;
 	}
-	if (glob(CONFIGURATIONS, 0, NULL, &found) == GLOB_NOSPACE)
-		r = problem_set(in->p, EXIT_FAILED, -ENOMEM, CONFIGURATIONS ": %m");
-	for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-		r = read_one(in, found.gl_pathv[i]);
-	globfree(&found);
+	r = configs_find(CONFIGURATIONS, &found);
+	if (r < 0)
+		return problem_set(in->p, EXIT_FAILED, r, CONFIGURATIONS ": %m");
+	for (size_t i = 0; i < found.n && r >= 0; i++)
+		r = read_one(in, found.path[i]);
+	configs_clear(&found);
 	return r;
 }
 

@@ -6,9 +6,26 @@
 
 #include "xenpv/config/findings.h"
 
-#define CONFIGURATIONS "/etc/xen/*.cfg"
+#define CONFIGURATIONS "/etc/xen"
 
 struct problem;
+
+struct configs {
+	char **path;
+	size_t n;
+};
+
+/*
+ * configs_find - the domain configurations in a directory
+ * @dir: as CONFIGURATIONS
+ *
+ * These are *.cfg; files without a dot in their name that set the guest's name, as there are
+ * others in /etc/xen, too; and those in auto, where links to more may be. A file is found by one
+ * of its names only, of these in this order. Sorted. Links to nowhere are found, too,
+ * for who reads them to say so. Errors: -ENOMEM, with an empty *ret.
+ */
+int configs_find(const char *dir, struct configs *ret);
+void configs_clear(struct configs *configs);
 
 /*
  * What to do with the text of a configuration.
@@ -20,7 +37,7 @@ typedef int (*config_fn)(void *userdata, const char *path, const char *text);
 
 /*
  * configs_read - call @fn for each file
- * @names: @n of them; with none, CONFIGURATIONS is read
+ * @names: @n of them; with none, those that configs_find() finds in CONFIGURATIONS
  * @findings: gets those that are too large or have a NUL byte, which are no configurations
  * @ret_n: of different files, these included
  *

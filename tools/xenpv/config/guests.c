@@ -74,12 +74,14 @@ static char *strip(char *s)
 	return s;
 }
 
-/* vif-bridge, with or without a path, and ours and Open vSwitch's, plug into a bridge. */
-static bool script_uses_bridge(const char *script)
+enum vif_script vif_script(const char *script)
 {
 	const char *name = strrchr(script, '/') ? strrchr(script, '/') + 1 : script;
 
-	return strcmp(name, "vif-route") != 0 && strcmp(name, "vif-nat") != 0;
+	if (!strcmp(name, "vif-route") || !strcmp(name, "vif-nat"))
+		return VIF_SCRIPT_ROUTED;
+	/* vif-bridge, ours and unknown ones plug into a bridge of the kernel */
+	return !strcmp(name, "vif-openvswitch") ? VIF_SCRIPT_SWITCHED : VIF_SCRIPT_BRIDGE;
 }
 
 static int take_key(const struct place *at, const char *key, char *value, struct vnif *vnif)
@@ -102,7 +104,7 @@ static int take_key(const struct place *at, const char *key, char *value, struct
 	} else if (!strcmp(key, "backend")) {
 		vnif->elsewhere = strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0;
 	} else if (!strcmp(key, "script")) {
-		vnif->routed = !script_uses_bridge(value);
+		vnif->script = vif_script(value);
 	}
 	return 0;
 }

@@ -10,13 +10,23 @@
 
 struct xlconf;
 
+enum vif_script {
+	VIF_SCRIPT_NONE, /* none was named */
+	VIF_SCRIPT_BRIDGE,
+	VIF_SCRIPT_ROUTED,   /* no bridge is used */
+	VIF_SCRIPT_SWITCHED, /* the bridge is Open vSwitch's, which the kernel knows as none */
+};
+
+/* What a script does, by its name, with or without a path. */
+enum vif_script vif_script(const char *script);
+
 struct vnif {
 	unsigned int line;
 	bool has_mac;
 	struct mac mac;
 	char *bridge;   /* NULL: none was named */
 	bool elsewhere; /* its backend is another domain than dom0 */
-	bool routed;    /* its script is not one that uses a bridge */
+	enum vif_script script;
 };
 
 struct guest {

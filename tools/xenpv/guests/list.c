@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* xenpv list: every guest on a line. */
-#include <glob.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +10,10 @@
 #include "lib/text.h"
 #include "xenpv/bridge/files.h"
 #include "xenpv/command.h"
+#include "xenpv/config/configs.h"
 #include "xenpv/config/xlconf.h"
 #include "xenpv/host/view.h"
 #include "xenpv/host/words.h"
-
-#define CONFIGURATIONS "/etc/xen/*.cfg"
 
 static const char *or_dash(const char *text)
 {
@@ -95,36 +93,38 @@ static char *name_in(const char *path)
 	return name;
 }
 
-/* Guests that have a configuration and do not run. */
-static void list_stopped(const struct view *view, struct json_object *list)
+static void list_one(const char *name, const char *path, struct json_object *list)
 {
-	glob_t found = { 0 };
+	struct json_object *o;
 
-	if (glob(CONFIGURATIONS, 0, NULL, &found) == 0) {
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			_cleanup_free_ char *name = name_in(found.gl_pathv[i]);
-
-			if (!name || runs(view, name))
-				continue;
-			if (list) {
-				struct json_object *o = json_object_new_object();
-
-				json_object_object_add(o, "name", json_object_new_string(name));
-				json_object_object_add(o, "domid", NULL);
-				json_object_object_add(o, "state",
-						       json_object_new_string("stopped"));
-				json_object_object_add(o, "configuration",
-						       json_object_new_string(found.gl_pathv[i]));
-				json_object_array_add(list, o);
-			} else {
-				printf("%-20s %5s %-10s %-11s %-6s %-9s %-8s %-10s %-15s %s\n",
-				       name, "-", guest_state_name(GUEST_STOPPED),
-				       guest_state_virsh(GUEST_STOPPED), "-", "-", "-", "-", "-",
-				       "-");
-			}
-		}
+	if (!list) {
+		printf("%-20s %5s %-10s %-11s %-6s %-9s %-8s %-10s %-15s %s\n", name, "-",
+		       guest_state_name(GUEST_STOPPED), guest_state_virsh(GUEST_STOPPED), "-", "-",
+		       "-", "-", "-", "-");
+		return;
 	}
-	globfree(&found);
+	o = json_object_new_object();
+	json_object_object_add(o, "name", json_object_new_string(name));
+	json_object_object_add(o, "domid", NULL);
+	json_object_object_add(o, "state", json_object_new_string("stopped"));
+	json_object_object_add(o, "configuration", json_object_new_string(path));
+	json_object_array_add(list, o);
+}
+
+/* Guests that have a configuration and do not run. */
+static int list_stopped(const struct view *view, struct json_object *list)
+{
+	struct configs found;
+	int r = configs_find(CONFIGURATIONS, &found);
+
+	for (size_t i = 0; i < found.n; i++) {
+		_cleanup_free_ char *name = name_in(found.path[i]);
+
+		if (name && !runs(view, name))
+			list_one(name, found.path[i], list);
+	}
+	configs_clear(&found);
+	return r;
 }
 
 int cmd_list(int argc, char **argv, bool json)
@@ -167,9 +167,14 @@ int cmd_list(int argc, char **argv, bool json)
 		else
 			print_guest(&view.guest[i]);
 	}
-	if (all)
-		list_stopped(&view, list);
+	r = all ? list_stopped(&view, list) : 0;
 	view_clear(&view);
 	sources_close(&s);
+	if (r < 0) {
+		problem_set(&p, EXIT_FAILED, r, CONFIGURATIONS ": %m");
+		problem_print(&p);
+		json_object_put(list);
+		return p.status;
+	}
 	return call.json ? print_json(list, EXIT_DONE) : EXIT_DONE;
 }
