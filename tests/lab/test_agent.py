@@ -4,6 +4,9 @@
 from harness import Disk, case
 from harness.golden import compare, listed
 
+from lab.guest import MEMORY
+from lab.images.cache import ROOT
+
 PATHS = (
     "attr/PVAddons/Installed attr/PVAddons/MicroVersion data/os_name data/os_uname "
     "data/meminfo_total data/meminfo_free data/host_name_dns drivers/0 feature/hotplug/vbd "
@@ -29,6 +32,12 @@ WRITER = (
     f"dd if=/dev/zero of={VOLUME}/noise bs=4k count=8 conv=fsync status=none || exit; "
     "sleep 0.05; done"
 )
+
+# Seconds that the clock is wrong before the restore, and may be afterwards.
+BEHIND = 5
+RIGHT = 1
+
+MEGABYTES_MORE = 128
 
 # Beyond these an agent would be a burden: KiB resident, nodes in xenstore.
 RSS_MAX = 8192
@@ -89,6 +98,63 @@ def add_vcpu(env, guest):
     env.check(guest.run("nproc").out.strip() == "1", "the guest does not begin with one vCPU")
     env.host.run(f"xl vcpu-set {guest.domid} 2")
     env.await_(lambda: guest.run("nproc").out.strip() == "2", "the second vCPU in the guest", 30)
+
+
+def add_memory(env, guest, size):
+    """Memory that the host adds, up to size MiB, is used at once."""
+
+    def total():
+        return int(guest.run("awk '/MemTotal/ { print $2 }' /proc/meminfo").out) >> 10
+
+    # The kernel takes a little of it to manage it.
+    wanted = total() + MEGABYTES_MORE * 3 // 4
+    env.host.run(f"xl mem-max {guest.domid} {size}m && xl mem-set {guest.domid} {size}m")
+    env.await_(lambda: total() >= wanted, f"{wanted} MiB in the guest of {size}", 60)
+
+
+def memory_rules(env, guest):
+    """udev's rules see to that, not the kernel: the agent's, and that for our balloon alone."""
+    blocks = "/sys/devices/system/memory/auto_online_blocks"
+    by_kernel = guest.run(f"cat {blocks}").out.strip()
+    env.check(by_kernel == "offline", f"{blocks}: {by_kernel}")
+    size = MEMORY["debian"]
+    add_memory(env, guest, size + MEGABYTES_MORE)
+    # By its name it stands for the agent's.
+    rules = "/run/udev/rules.d/60-xenpv-agent.rules"
+    guest.run(f"mkdir -p {rules.rpartition('/')[0]}")
+    guest.write(rules, (ROOT / "packaging/udev/60-xenpv-memory.rules").read_bytes())
+    guest.run("modprobe xen-balloon && udevadm control --reload && udevadm settle -t 60")
+    add_memory(env, guest, size + 2 * MEGABYTES_MORE)
+
+
+def ahead(env, guest):
+    """Seconds that the guest's clock is ahead of dom0's, at least and at most.
+
+    It is read between two readings of dom0's, so it does not matter how long that takes.
+    """
+    first, there, last = (
+        float(system.run("date +%s.%N").out) for system in (env.host, guest, env.host)
+    )
+    return there - last, there - first
+
+
+def restore_with_wrong_clock(env, guest):
+    """A clock that is wrong when the guest goes on is put right by the agent, at once."""
+    guest.run(f"date -s @$(($(date +%s) - {BEHIND}))")
+    _, most = ahead(env, guest)
+    env.check(most < -RIGHT, f"the clock was set back, and is {most} s ahead of dom0's")
+    guest.save_restore()
+    env.await_(lambda: read(env, guest, "data/updated"), "data/updated", 120)
+    told = read(env, guest, "data/xenpv/time/correction")
+    env.check(told == "stepped", f"what the agent says to have done with the clock: {told}")
+
+    def right():
+        least, most = ahead(env, guest)
+        env.note("restored_ahead_ms", f"{round(least * 1000)} to {round(most * 1000)}")
+        return -RIGHT < least and most < RIGHT
+
+    # Again if the readings took too long to tell: nothing else puts it right in so short a time.
+    env.await_(right, f"the guest's clock within {RIGHT} s of dom0's", 30)
 
 
 def check_copy(env, copy):
@@ -179,12 +245,13 @@ def agent_as_the_host_sees_it(env):
     guest.run("mkdir -p /etc/xenpv/freeze.d && mv /tmp/hook /etc/xenpv/freeze.d/10-note")
     freeze_and_thaw(env, guest, image)
     old = guest.domid
-    guest.save_restore()
+    restore_with_wrong_clock(env, guest)
     env.check(guest.domid != old, f"still domain {old}")
     check_paths(env, guest)
     log = guest.run("journalctl -q -b -u xenpv-agent -p warning --no-pager", check=False).out
     env.check(not log.strip(), f"warnings of the agent: {log}")
     killed_while_frozen(env, guest)
+    memory_rules(env, guest)
     guest.shutdown(timeout=90)
     fsck = env.host.run("e2fsck -fn /dev/vdc", check=False, timeout=60)
     env.check(fsck.rc == 0 and "recovering" not in fsck.out, f"e2fsck: {fsck.out}{fsck.err}")

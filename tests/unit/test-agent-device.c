@@ -305,12 +305,19 @@ static void test_vifs(void **state)
 		.up = true,
 		.carrier = true,
 		.mtu = 1500,
-		.rx_queues = 2,
-		.tx_queues = 4,
 		.counters = { .rx_bytes = 1000, .tx_bytes = 5, .rx_dropped = 6 },
 	};
 
 	root_link(root, "sys/bus/xen/devices/vif-3/driver", "../../drivers/vif");
+	for (int i = 0; i < 6; i++) {
+		static const char *const queues[] = {
+			"tx-0", "tx-1", "tx-2", "tx-3", "rx-0", "rx-1"
+		};
+		char path[64];
+
+		snprintf(path, sizeof(path), "sys/class/net/enX3/queues/%s/rps_cpus", queues[i]);
+		root_file(root, path, "0\n");
+	}
 	assert_int_equal(net_table_add_link(&table, &link), 0);
 	vifstat_sample(&histories, &table, 10 * USEC);
 	table.links[0].counters.rx_bytes += 4096;

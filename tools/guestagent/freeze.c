@@ -336,6 +336,11 @@ void freeze_reset(struct freeze *freeze)
 	freeze->state = STATE_NONE;
 }
 
+int freeze_report_feature(const struct settings *settings, struct report *report)
+{
+	return report_add(report, FREEZE_FEATURE, settings->freeze ? "1" : NULL);
+}
+
 int freeze_report(const struct freeze *freeze, struct report *report)
 {
 	static const char *const names[] = {
@@ -349,7 +354,6 @@ int freeze_report(const struct freeze *freeze, struct report *report)
 	const struct {
 		const char *path, *value;
 	} nodes[] = {
-		{ FREEZE_FEATURE, freeze->settings->freeze ? "1" : NULL },
 		{ FREEZE_PATH "/id", freeze->id },
 		{ FREEZE_PATH "/seconds", freeze->seconds ? seconds : NULL },
 		{ FREEZE_PATH "/filesystems", counted ? n : NULL },
@@ -357,19 +361,16 @@ int freeze_report(const struct freeze *freeze, struct report *report)
 		{ FREEZE_PATH "/reason", freeze->state == STATE_THAWED ? freeze->reason : NULL },
 		{ FREEZE_PATH "/state", names[freeze->state] },
 	};
+	int r;
 
 	snprintf(seconds, sizeof(seconds), "%" PRIu32, freeze->seconds);
 	snprintf(n, sizeof(n), "%" PRIu32, freeze->n);
-	for (size_t i = 0; i < ELEMENTSOF(nodes); i++) {
-		int r;
-
-		if (i > 0 && freeze->state == STATE_NONE)
-			return report_add(report, FREEZE_PATH, NULL);
+	r = freeze_report_feature(freeze->settings, report);
+	if (r >= 0 && freeze->state == STATE_NONE)
+		return report_add(report, FREEZE_PATH, NULL);
+	for (size_t i = 0; i < ELEMENTSOF(nodes) && r >= 0; i++)
 		r = report_add(report, nodes[i].path, nodes[i].value);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 int freeze_new(sd_event *event, struct manager *manager, const struct settings *settings,

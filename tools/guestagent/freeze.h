@@ -76,7 +76,10 @@ bool freeze_is_active(const struct freeze *freeze);
 /* Forget the result of what is over; the host that asked is another one now. */
 void freeze_reset(struct freeze *freeze);
 
-/* Add the nodes to @report, FREEZE_PATH as absent if there is nothing to say. -ENOMEM. */
+/* Add FREEZE_FEATURE to @report. -ENOMEM. */
+int freeze_report_feature(const struct settings *settings, struct report *report);
+
+/* Add that and the nodes, FREEZE_PATH as absent if there is nothing to say. -ENOMEM. */
 int freeze_report(const struct freeze *freeze, struct report *report);
 
 /*

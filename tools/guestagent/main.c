@@ -44,7 +44,7 @@ static void usage(FILE *file)
 	      "Tell the Xen host what this guest runs and how its shutdown goes.\n"
 	      "\n"
 	      "      --once     write the report to xenstore once and exit\n"
-	      "      --json     print the report and touch no xenstore\n"
+	      "      --json     print the report and change nothing in xenstore\n"
 	      "      --stopped  tell the host that everything was stopped; for systemd-shutdown\n"
 	      "      --hooks=NAME  run the hooks for shutdown, freeze or thaw; for systemd\n"
 	      "      --thaw     thaw what a killed agent left frozen; for systemd\n"
@@ -60,15 +60,33 @@ static int run(const struct settings *settings)
 	return agent_run(settings, MANAGER_ADDRESS, LOGIND_BUS_ADDRESS);
 }
 
-static int gather(const struct settings *settings, struct report *report)
+/* @xs: NULL without xenstore, whose facts are then left out */
+static int gather(const struct settings *settings, struct xs_conn *xs, struct report *report)
 {
 	struct sources sources;
 	int r;
 
 	sources_init(&sources, "", settings);
+	sources.xs = xs;
 	r = agent_report(&sources, report);
 	sources_clear(&sources);
 	return r;
+}
+
+/* xenstore is read where there is one; that it cannot be, or ends meanwhile, is no failure. */
+static int gather_readable(const struct settings *settings, struct report *report)
+{
+	_cleanup_(xsc_closep) struct xs_conn *xs = NULL;
+	int r;
+
+	r = xsc_open(NULL, &xs);
+	if (r < 0)
+		log_debug("xenstore cannot be read: %s", strerror(-r));
+	r = gather(settings, xs, report);
+	if (!xsc_is_fatal(r))
+		return r;
+	report_clear(report);
+	return gather(settings, NULL, report);
 }
 
 static int run_json(const struct settings *settings)
@@ -77,7 +95,9 @@ static int run_json(const struct settings *settings)
 	const struct shutdown running = { 0 };
 	int r;
 
-	r = gather(settings, &report);
+	r = gather_readable(settings, &report);
+	if (r >= 0)
+		r = freeze_report_feature(settings, &report);
 	if (r >= 0)
 		r = shutdown_report(&running, &report);
 	if (r >= 0)
@@ -115,19 +135,21 @@ static int run_hooks(const struct settings *settings)
 	return r > 0 ? -EIO : r;
 }
 
-static int publish_once(const struct report *report)
+static int connect_xenstore(struct xs_conn **ret)
 {
-	_cleanup_(xsc_closep) struct xs_conn *xs = NULL;
-	struct publisher publisher = { 0 };
-	int r;
+	int r = xsc_open(NULL, ret);
 
-	r = xsc_open(NULL, &xs);
-	if (r < 0) {
+	if (r < 0)
 		log_error(r, "cannot connect to xenstore: %m; is this a Xen guest, and may "
 			     "/dev/xen/xenbus be opened?");
-		return r;
-	}
-	publisher.xs = xs;
+	return r;
+}
+
+static int publish_once(struct xs_conn *xs, const struct report *report)
+{
+	struct publisher publisher = { .xs = xs };
+	int r;
+
 	r = publish(&publisher, report);
 	if (r < 0)
 		log_error(r, "cannot write to xenstore: %m");
@@ -139,21 +161,26 @@ static int publish_once(const struct report *report)
 static int run_once(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
+	_cleanup_(xsc_closep) struct xs_conn *xs = NULL;
 	int r;
 
-	r = gather(settings, &report);
+	r = connect_xenstore(&xs);
+	if (r < 0)
+		return r;
+	r = gather(settings, xs, &report);
 	if (r >= 0)
 		r = agent_mark_updated(&report);
 	if (r < 0) {
 		log_error(r, "cannot gather the report: %m");
 		return r;
 	}
-	return publish_once(&report);
+	return publish_once(xs, &report);
 }
 
 static int run_stopped(const struct settings *settings)
 {
 	_cleanup_(report_clear) struct report report = { 0 };
+	_cleanup_(xsc_closep) struct xs_conn *xs = NULL;
 	uint64_t since, taken;
 	bool known;
 	int r;
@@ -171,7 +198,8 @@ static int run_stopped(const struct settings *settings)
 		log_error(r, "cannot gather the report: %m");
 		return r;
 	}
-	return publish_once(&report);
+	r = connect_xenstore(&xs);
+	return r < 0 ? r : publish_once(xs, &report);
 }
 
 static int run_thaw(const struct settings *settings)

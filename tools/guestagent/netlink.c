@@ -164,12 +164,6 @@ static int on_link(const struct nlmsghdr *header, void *userdata)
 			if (mnl_attr_validate(attribute, MNL_TYPE_NESTED) >= 0)
 				stacked = stands_on_link(attribute);
 			break;
-		case IFLA_NUM_TX_QUEUES:
-			u32_attribute(attribute, &link.tx_queues);
-			break;
-		case IFLA_NUM_RX_QUEUES:
-			u32_attribute(attribute, &link.rx_queues);
-			break;
 		case IFLA_STATS64:
 			read_counters(attribute, &link.counters);
 			break;

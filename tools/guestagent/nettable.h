@@ -28,7 +28,6 @@ struct net_link {
 	bool up;      /* administratively */
 	bool carrier;
 	uint32_t mtu;
-	uint32_t rx_queues, tx_queues;
 	struct net_counters counters;
 };
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vifstat.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +70,30 @@ void vifstat_sample(struct vif_histories *histories, const struct net_table *tab
 			histories->list[i] = histories->list[--histories->n];
 }
 
+/*
+ * The queues in use, as driver and backend agreed upon them: the kernel shows no others here,
+ * while over netlink it tells those that the driver has room for.
+ */
+static void add_queues(struct words *words, const char *root, const struct net_link *link)
+{
+	uint64_t tx = 0, rx = 0;
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%s/sys/class/net/%s/queues", root, link->name);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		tx += strncmp(entry->d_name, "tx-", 3) == 0;
+		rx += strncmp(entry->d_name, "rx-", 3) == 0;
+	}
+	closedir(dir);
+	words_add_u64(words, "tx-queues", tx);
+	words_add_u64(words, "rx-queues", rx);
+}
+
 static int report_vif(const struct net_link *link, const char *root, struct report *report)
 {
 	_cleanup_(words_clear) struct words words = { 0 };
@@ -86,8 +112,7 @@ static int report_vif(const struct net_link *link, const char *root, struct repo
 	words_add(&words, "version", description ? strrchr(description, ' ') + 1 : NULL);
 	words_add(&words, "link", link->up && link->carrier ? "up" : "down");
 	words_add_u64(&words, "mtu", link->mtu);
-	words_add_u64(&words, "tx-queues", link->tx_queues);
-	words_add_u64(&words, "rx-queues", link->rx_queues);
+	add_queues(&words, root, link);
 	r = words_result(&words);
 	snprintf(path, sizeof(path), VIF_PATH "%" PRId64, link->vif);
 	return r < 0 ? r : report_add(report, path, words.text);

@@ -5,6 +5,8 @@
  *   (itself)  name= driver= version= link=up|down mtu= tx-queues= rx-queues=
  *   rate      rx-bytes= tx-bytes= rx-packets= tx-packets= of a second of the last interval
  *   errors    rx= tx= rx-dropped= tx-dropped= since the interface exists
+ *
+ * The queues are those in use.
  */
 #pragma once
 

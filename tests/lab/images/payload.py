@@ -110,14 +110,14 @@ def host_files():
 
 
 def guest_modules():
-    """What the Debian guest runs on: ours when built, else the stock frontends; and xen-ptp."""
+    """What the Debian guest runs on: ours when built, else the stock frontends; and the others."""
     modules = []
     for ours, stock in (("xen-vbd", "xen-blkfront"), ("xen-vnif", "xen-netfront")):
         for path in frontend_modules(ours) or frontend_modules(stock):
             if path not in modules:
                 modules.append(path)
-    clock = built(kernel.installed()) / "xen-ptp.ko"
-    return modules + [clock] * clock.exists()
+    others = (built(kernel.installed()) / f"{name}.ko" for name in ("xen-ptp", "xen-balloon"))
+    return modules + [path for path in others if path.exists()]
 
 
 def _add_kernel(root, linux, frontends, extra):
