@@ -488,7 +488,8 @@ def vanished(rig):
     vif.destroy()
     rig.await_(lambda: vif.link() is None, "the tap is gone")
     rig.await_(lambda: rig.status()["guests"] == [], "the guest is forgotten")
-    check(not os.path.exists(f"{rig.runtime}/vif-5-0.state"), "and its file")
+    state = f"{rig.runtime}/vif-5-0.state"
+    rig.await_(lambda: not os.path.exists(state), "its file is gone")
     check(rig.store.list("/local/domain/0/backend/vif/5") == [], "no node came back")
 
 
