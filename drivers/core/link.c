@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "store.h"
 
 /* Stands in @pending for whatever the backend's state node says by now. */
 #define EV_BACKEND XENPV_EV_BACK_UNKNOWN
@@ -158,13 +159,13 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 	case XENPV_ACT_SETUP:
 		err = ops->setup(link);
 		if (!err)
-			xenbus_switch_state(xdev, ops->offered);
+			err = xenpv_switch_state(xdev, ops->offered);
 		break;
 	case XENPV_ACT_CONNECT:
 		err = ops->connect(link);
 		if (err)
 			break;
-		xenbus_switch_state(xdev, XenbusStateConnected);
+		xenpv_switch_state(xdev, XenbusStateConnected);
 		ops->start(link);
 		break;
 	case XENPV_ACT_REREAD:
@@ -177,16 +178,16 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 		link->recoveries++;
 		ops->quiesce(link);
 		clear_faults(link);
-		xenbus_switch_state(xdev, XenbusStateClosing);
+		xenpv_switch_state(xdev, XenbusStateClosing);
 		break;
 	case XENPV_ACT_CLOSE:
-		xenbus_switch_state(xdev, XenbusStateClosed);
+		xenpv_switch_state(xdev, XenbusStateClosed);
 		break;
 	case XENPV_ACT_RESTART:
 		ops->quiesce(link);
 		ops->release(link);
 		clear_faults(link);
-		xenbus_switch_state(xdev, XenbusStateInitialising);
+		xenpv_switch_state(xdev, XenbusStateInitialising);
 		break;
 	case XENPV_ACT_RESUME:
 		ops->quiesce(link);
@@ -194,13 +195,13 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 		clear_faults(link);
 		link->served = false;
 		/* The work may have written a later state while the domain moved. */
-		xenbus_switch_state(xdev, XenbusStateInitialising);
+		xenpv_switch_state(xdev, XenbusStateInitialising);
 		break;
 	case XENPV_ACT_SHUTDOWN:
 		ops->drain(link);
 		ops->quiesce(link);
 		clear_faults(link);
-		xenbus_frontend_closed(xdev);
+		xenpv_frontend_closed(xdev);
 		break;
 	case XENPV_ACT_RELEASE:
 		ops->release(link);
@@ -211,7 +212,7 @@ static int act(struct xenpv_link *link, enum xenpv_action action)
 		ops->quiesce(link);
 		clear_faults(link);
 		if (action == XENPV_ACT_BREAK)
-			xenbus_switch_state(xdev, XenbusStateClosed);
+			xenpv_switch_state(xdev, XenbusStateClosed);
 		ops->release(link);
 		ops->fail(link);
 		break;
@@ -451,7 +452,7 @@ EXPORT_SYMBOL_GPL(xenpv_link_init);
 void xenpv_link_begin(struct xenpv_link *link)
 {
 	mutex_lock(&link->lock);
-	xenbus_switch_state(link->xdev, XenbusStateInitialising);
+	xenpv_switch_state(link->xdev, XenbusStateInitialising);
 	enter(link, XENPV_INITIALISING);
 	mutex_unlock(&link->lock);
 
@@ -511,7 +512,7 @@ void xenpv_link_detach(struct xenpv_link *link, unsigned int bound_ms)
 	mutex_lock(&link->lock);
 	if (link->state != XENPV_CLOSED) {
 		link->ops->quiesce(link);
-		xenbus_switch_state(link->xdev, XenbusStateClosed);
+		xenpv_switch_state(link->xdev, XenbusStateClosed);
 		/*
 		 * This may be the thread that delivers xenstore watches, so
 		 * no watch can tell us.

@@ -6,6 +6,7 @@
 #include <xen/events.h>
 #include <xen/interface/io/protocols.h>
 
+#include "../core/store.h"
 #include "vbd.h"
 
 /* Indirect requests need one frame each; more than this many never help. */
@@ -75,16 +76,24 @@ static int publish_ring(struct xenbus_transaction xbt, const struct xvbd *vbd,
 	return xenbus_printf(xbt, dir, "event-channel", "%u", ring->shared.port);
 }
 
+/** struct publication - what is written */
+struct publication {
+	const struct xvbd *vbd;
+	bool persistent;
+};
+
 /* The keys are those of blkif.h, "Frontend XenBus Nodes". */
-static int publish(struct xenbus_transaction xbt, const struct xvbd *vbd, bool persistent)
+static int publish(struct xenbus_transaction xbt, void *arg)
 {
+	const struct publication *p = arg;
+	const struct xvbd *vbd = p->vbd;
 	const char *node = vbd->link.xdev->nodename;
 	u32 i;
 	int err;
 
 	err = xenbus_printf(xbt, node, "protocol", "%s", XEN_IO_PROTO_ABI_NATIVE);
 	if (!err)
-		err = xenbus_printf(xbt, node, "feature-persistent", "%u", persistent);
+		err = xenbus_printf(xbt, node, "feature-persistent", "%u", p->persistent);
 	/* A node of an earlier connection would mislead the backend. */
 	if (!err && vbd->geometry.ring_order)
 		err = xenbus_printf(xbt, node, "ring-page-order", "%u",
@@ -108,27 +117,6 @@ static int publish(struct xenbus_transaction xbt, const struct xvbd *vbd, bool p
 			return -ENOMEM;
 		err = publish_ring(xbt, vbd, &vbd->rings[i], dir);
 		kfree(dir);
-	}
-	return err;
-}
-
-static int publish_all(struct xvbd *vbd, bool persistent)
-{
-	struct xenbus_transaction xbt;
-	int tries, err;
-
-	for (tries = 0; tries < 100; tries++) {
-		err = xenbus_transaction_start(&xbt);
-		if (err)
-			return err;
-		err = publish(xbt, vbd, persistent);
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
-			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-		if (err != -EAGAIN)
-			return err;
 	}
 	return err;
 }
@@ -168,6 +156,7 @@ void xvbd_free_rings(struct xvbd *vbd)
 int xvbd_setup(struct xenpv_link *link)
 {
 	struct xvbd *vbd = xvbd_of(link);
+	struct publication publication = { .vbd = vbd };
 	struct xvbd_params params;
 	struct xvbd_offer offer;
 	u32 i;
@@ -207,7 +196,8 @@ int xvbd_setup(struct xenpv_link *link)
 			return err;
 	}
 	vbd->persistent = params.persistent;
-	return publish_all(vbd, params.persistent);
+	publication.persistent = params.persistent;
+	return xenpv_store_change(publish, &publication);
 }
 
 /* Grants of a ring; fewer when the grant table has not as many left. */

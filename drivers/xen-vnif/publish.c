@@ -3,9 +3,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "../core/store.h"
 #include "vnif.h"
-
-#define TRIES 100
 
 /**
  * xvif_read_offer - read what the backend offers
@@ -106,8 +105,9 @@ static int publish_ctrl(struct xenbus_transaction xbt, const struct xvif *vif)
 					 vif->ctrl.shared.port);
 }
 
-static int publish(struct xenbus_transaction xbt, const struct xvif *vif)
+static int publish(struct xenbus_transaction xbt, void *arg)
 {
+	const struct xvif *vif = arg;
 	bool csum = vif->told_rx & NETIF_F_RXCSUM;
 	bool gso = vif->told_rx & NETIF_F_GRO_HW;
 	const struct {
@@ -144,19 +144,5 @@ static int publish(struct xenbus_transaction xbt, const struct xvif *vif)
  */
 int xvif_publish(struct xvif *vif)
 {
-	struct xenbus_transaction xbt;
-	int tries, err = -EAGAIN;
-
-	for (tries = 0; tries < TRIES && err == -EAGAIN; tries++) {
-		err = xenbus_transaction_start(&xbt);
-		if (err)
-			return err;
-		err = publish(xbt, vif);
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
-			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-	}
-	return err;
+	return xenpv_store_change(publish, vif);
 }

@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
 
+#include "../core/store.h"
 #include "vnif.h"
 
 /* Longest wait for the backend to take note of a new headroom. */
@@ -87,7 +88,7 @@ void xvif_xdp_renegotiate(struct xvif *vif)
 	if (xenbus_printf(XBT_NIL, xdev->nodename, "xdp-headroom", "%u", want))
 		return;
 	vif->told_headroom = want;
-	xenbus_switch_state(xdev, XenbusStateReconfiguring);
+	xenpv_switch_state(xdev, XenbusStateReconfiguring);
 	for (waited = 0; waited < RENEGOTIATE_MS; waited += RENEGOTIATE_STEP_MS) {
 		enum xenbus_state state = xenpv_read_state(xdev, vif->link.backend);
 
@@ -99,7 +100,7 @@ void xvif_xdp_renegotiate(struct xvif *vif)
 	if (waited >= RENEGOTIATE_MS)
 		netdev_warn(vif->dev, "the backend did not answer to an XDP headroom of %u bytes; packets are copied\n",
 			    want);
-	xenbus_switch_state(xdev, XenbusStateConnected);
+	xenpv_switch_state(xdev, XenbusStateConnected);
 }
 
 static int transmit(struct xvif_queue *q, struct xdp_frame *frame, u16 flags)
