@@ -195,7 +195,8 @@ class Env(harness.Env):
             raise CaseSkipped("xen-utils-4.17 is not installed")
         preload = TOOLS / "tests/uml/hv/libxenstored-on-hub.so"
         self._xenstored = Process(
-            [XENSTORED, "-N", "-F", str(self.scratch / "xenstored.pid")],
+            [XENSTORED, "-N", "-F", str(self.scratch / "xenstored.pid"),
+             *self.case.options.get("xenstored", ())],  # fmt: skip
             self.logs / "xenstored.log",
             env={**self.environ, "LD_PRELOAD": str(preload)},
         )
